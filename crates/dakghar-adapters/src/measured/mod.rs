@@ -6,6 +6,7 @@ mod feed;
 mod installation;
 mod messages;
 mod operators;
+mod opt_outs;
 mod person_erasures;
 mod records;
 mod redrives;

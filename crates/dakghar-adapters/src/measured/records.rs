@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::api_key::KeyUse;
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch, WindowOpening};
 use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
 use dakghar_core::domain::ids::{
@@ -28,6 +28,11 @@ impl<S: ConversationStore> ConversationStore for MeasuredStore<S> {
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         self.measure(StoreCall::ConversationsTouch, self.inner.touch(batch))
             .await
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        let opening = self.inner.open_windows(batch);
+        self.measure(StoreCall::ConversationsOpenWindows, opening).await
     }
 
     async fn list(

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bson::{RawBson, RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch, WindowOpening};
 use dakghar_core::domain::ids::{ConversationId, TenantId, WaId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
@@ -13,7 +13,7 @@ use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::MongoStore;
 use super::collections::CONVERSATIONS;
-use super::documents::{Unreadable, conversation, date};
+use super::documents::{Unreadable, conversation, date, to_raw};
 use super::indexes::{BY_ID, CONVERSATION_ALSO, CONVERSATION_LAST_MESSAGE, CONVERSATION_PERSON};
 use super::inserts::Inserted;
 use super::reads::{Query, text};
@@ -37,6 +37,33 @@ impl ConversationStore for MongoStore {
             }
         }
         self.tell_of_strangers(&touches).await
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        let mut known = Vec::with_capacity(batch.len());
+        // Calls are few.
+        for opening in batch {
+            let id = opening.id.to_string();
+            let statement = to_raw(&doc! {
+                "q": { "_id": &id, "tenantId": opening.tenant_id.to_string() },
+                "u": { "$max": { "lastInboundAt": date(opening.at) } },
+                "hint": BY_ID,
+            })?;
+            let reply = self.update_all(CONVERSATIONS, &[statement]).await;
+            let mut reply = reply.map_err(|failure| failure.to_store_error())?;
+            known.push(
+                match (reply.unconfirmed, reply.refused.pop().map(|refused| refused.error)) {
+                    (Some(error), _) => return Err(error),
+                    (None, None) => reply.matched > 0,
+                    (None, Some(StoreError::Unreadable(why))) => {
+                        Unreadable::unchangeable("conversation", &id, why).tell();
+                        true
+                    }
+                    (None, Some(error)) => return Err(error),
+                },
+            );
+        }
+        Ok(known)
     }
 
     async fn list(

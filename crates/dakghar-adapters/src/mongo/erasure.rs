@@ -28,6 +28,10 @@ impl Erasure for MongoStore {
         let owned = doc! { "tenantId": tenant_id.to_string() };
         self.forget_walks(tenant_id).await?;
         let mut erased = self.erase_callbacks(tenant_id, limit).await?;
+        let left = u64::from(limit).saturating_sub(erased);
+        erased += self
+            .erase_opt_outs(tenant_id, u32::try_from(left).unwrap_or(u32::MAX))
+            .await?;
         for (collection, index, owned) in [
             (&self.statuses, BY_ID, of_tenant(tenant_id)),
             (&self.messages, MESSAGE_TENANT, owned.clone()),

@@ -15,7 +15,7 @@ use mongodb::{Database, IndexModel};
 
 use super::collections::{
     AUDIT, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
-    FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS,
+    FEED_ARRIVALS, MESSAGES, OPT_OUTS, REDRIVES, TENANTS,
 };
 
 /// The unique index that every collection has.
@@ -93,6 +93,8 @@ pub(super) const AUDIT_ENTRY: &str = "entry";
 pub(super) const ERASURE_TENANT: &str = "tenant";
 /// Erasures that need work, by their last change.
 pub(super) const ERASURE_DUE: &str = "due";
+/// A tenant's opt-outs by the id of their person.
+pub(super) const OPT_OUT_PERSON: &str = "tenant_person";
 
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
@@ -247,6 +249,7 @@ fn of_others() -> Vec<Index> {
         Index::new(AUDIT, AUDIT_ENTRY, doc! { "entryId": 1 }),
         Index::new(ERASURES, ERASURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
+        Index::new(OPT_OUTS, OPT_OUT_PERSON, doc! { "tenantId": 1, "person": 1 }).only_with("person"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]

@@ -35,6 +35,7 @@ mod listeners;
 mod lists;
 mod messages;
 mod operators;
+mod opt_outs;
 mod options;
 mod pages;
 mod people_erased;
@@ -86,6 +87,7 @@ pub struct MongoStore {
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
     erasures: Collection<RawDocumentBuf>,
+    opt_outs: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     audit: AuditLog,
     operators: Collection<RawDocumentBuf>,

@@ -14,7 +14,7 @@ use super::MongoStore;
 use super::collections::MIGRATIONS;
 use super::documents::{
     Unreadable, audit, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key,
-    sealed_secrets, status, tenant,
+    opt_out, sealed_secrets, status, tenant,
 };
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
@@ -129,6 +129,7 @@ impl MongoStore {
             Kind::Progress => &self.callback_progress,
             Kind::Exceptions => &self.callback_exceptions,
             Kind::Feed => &self.feed,
+            Kind::OptOuts => &self.opt_outs,
             Kind::Audit => &self.audit.records,
         }
     }
@@ -185,6 +186,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Progress(record) => callback::encode_progress(record, record.version, ObjectId::new()),
         Record::Exception(record) => callback::encode_exception(record),
         Record::Entry(record) => feed::encode_placed(record),
+        Record::OptOut(record) => opt_out::encode(record),
         Record::Audit(record) => audit::encode(record),
     }
 }
@@ -203,6 +205,7 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Progress => Record::Progress(Box::new(callback::decode_progress(raw)?)),
         Kind::Exceptions => Record::Exception(Box::new(callback::decode_exception(raw)?)),
         Kind::Feed => Record::Entry(feed::decode_placed(raw)?),
+        Kind::OptOuts => Record::OptOut(opt_out::decode(raw)?),
         Kind::Audit => Record::Audit(Box::new(audit::decode(raw)?)),
     })
 }

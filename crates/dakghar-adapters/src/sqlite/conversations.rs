@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use dakghar_core::domain::conversation::{Conversation, ConversationKind, ConversationTouch};
+use dakghar_core::domain::conversation::{Conversation, ConversationKind, ConversationTouch, WindowOpening};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::person_name::PersonName;
@@ -31,6 +31,11 @@ impl ConversationStore for SqliteStore {
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let batch = batch.to_vec();
         self.writer.run(move |conn| touch(conn, &batch)).await
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        let batch = batch.to_vec();
+        self.writer.run(move |conn| open_windows(conn, &batch)).await
     }
 
     async fn list(
@@ -70,6 +75,9 @@ const UPSERT: &str = "\
     WHERE (excluded.last_message_at, excluded.last_message_id) > (last_message_at, last_message_id) \
         OR excluded.last_inbound_at > coalesce(last_inbound_at, excluded.last_inbound_at - 1) \
         OR excluded.first_message_at < first_message_at";
+
+pub(super) const OPEN_WINDOW: &str = "\
+    UPDATE conversations SET last_inbound_at = max(coalesce(last_inbound_at, ?3), ?3) WHERE tenant_id = ?1 AND id = ?2";
 
 /// The name told last; of two told at the same time the greater. Columns without a value come first.
 const NAME: &str = "\
@@ -128,6 +136,15 @@ pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<(
         add_keys(conn, &tenant_id, &id, &touch.also)?;
     }
     Ok(())
+}
+
+fn open_windows(conn: &Connection, batch: &[WindowOpening]) -> Outcome<Vec<bool>> {
+    let mut update = conn.prepare_cached(OPEN_WINDOW)?;
+    let opened = batch.iter().map(|opening| {
+        let (tenant_id, id) = (opening.tenant_id.to_string(), opening.id.to_string());
+        Ok(update.execute(params![tenant_id, id, opening.at.as_millis()])? > 0)
+    });
+    opened.collect()
 }
 
 fn add_keys(conn: &Connection, tenant_id: &str, id: &str, also: &[WaId]) -> Outcome<()> {

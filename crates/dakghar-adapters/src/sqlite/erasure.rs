@@ -14,7 +14,7 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 11] = [
+pub(super) const DELETES: [&str; 12] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
@@ -36,6 +36,8 @@ pub(super) const DELETES: [&str; 11] = [
          (SELECT endpoint_id FROM callback_progress INDEXED BY callback_progress_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM endpoints WHERE id IN \
          (SELECT id FROM endpoints INDEXED BY endpoints_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM opt_outs WHERE (tenant_id, mark, scope) IN \
+         (SELECT tenant_id, mark, scope FROM opt_outs WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM feed WHERE (tenant_id, place) IN (SELECT tenant_id, place FROM feed WHERE tenant_id = ? LIMIT ?)",
 ];
 

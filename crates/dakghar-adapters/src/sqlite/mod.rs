@@ -35,6 +35,7 @@ mod migrations;
 mod news;
 pub mod open;
 mod operators;
+mod opt_outs;
 mod owners;
 mod people_erased;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::messages::{read, write};
 use super::queue::due;
 use super::{
     aging, callbacks, connection, contents, conversations, endpoints, erasure, events, feed, lists, migrations, open,
-    people_erased, redrives, rows, source, statuses, timers,
+    opt_outs, people_erased, redrives, rows, source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -253,6 +253,7 @@ fn erasing_seeks_the_tenant() {
         "callback_attempts_of_tenant",
         "callback_progress_of_tenant",
         "endpoints_of_tenant",
+        "opt_outs",
     ]) {
         let plan = plan(sql);
         assert!(
@@ -284,6 +285,18 @@ fn what_is_kept_of_a_person_is_walked_by_index() {
         "{plan_of_reports:#?}"
     );
     check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
+    for (sql, seek) in [
+        (opt_outs::FIND, "PRIMARY KEY (tenant_id=? AND mark=?)"),
+        (opt_outs::LIST, "PRIMARY KEY (tenant_id=? AND (mark,scope)<(?,?))"),
+        (
+            opt_outs::FORGET_PERSON,
+            "INDEX opt_outs_of_person (tenant_id=? AND person=?)",
+        ),
+        (conversations::OPEN_WINDOW, "PRIMARY KEY (tenant_id=? AND id=?)"),
+    ] {
+        let plan = plan(sql);
+        assert!(plan.len() == 1 && plan[0].ends_with(seek), "{plan:#?}");
+    }
     let due = plan(people_erased::DUE);
     assert!(
         due[0].contains("USING INDEX erasures_due") && due.len() == 1,

@@ -21,7 +21,7 @@ use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
 use super::{
-    apps, audit, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators,
+    apps, audit, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators, opt_outs,
     retirement, statuses, tenants,
 };
 
@@ -29,7 +29,7 @@ use super::{
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 13] = [
+const STATES: [&str; 14] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -45,6 +45,7 @@ const STATES: [&str; 13] = [
         FROM callback_progress",
     "SELECT count(*), sum(place & 4294967295), sum(attempts), max(endpoint_id), max(since) FROM callback_exceptions",
     "SELECT count(*), max(tenant_id), sum(place & 4294967295), max(place), max(at) FROM feed",
+    "SELECT count(*), sum(at & 4294967295), sum(is_out), max(mark), count(person) FROM opt_outs",
     "SELECT count(*), max(number), max(id), max(at), 0 FROM audit",
 ];
 
@@ -219,6 +220,10 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {} FROM feed WHERE (tenant_id, place) > (?, ?) ORDER BY tenant_id, place LIMIT ?",
             feed::COLUMNS
         ),
+        Kind::OptOuts => format!(
+            "SELECT {} FROM opt_outs WHERE (tenant_id, mark, scope) > (?, ?, ?) ORDER BY tenant_id, mark, scope LIMIT ?",
+            opt_outs::COLUMNS
+        ),
         Kind::Audit => audit::WALK.to_owned(),
     }
 }
@@ -282,6 +287,10 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
                 Ok((Record::Entry(placed), place))
             })
         }
+        Kind::OptOuts => {
+            let [tenant_id, mark, scope] = opt_outs::place(&after);
+            read(conn, kind, params![tenant_id, mark, scope, limit], opt_out_record)
+        }
         Kind::Audit => audit_page(conn, &after, limit),
     }
 }
@@ -320,6 +329,11 @@ fn exception_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
     let exception = callbacks::exception(row).map_err(Damaged::stops_all)?;
     let place = format!("{} {}", exception.endpoint_id, exception.placed.place);
     Ok((Record::Exception(Box::new(exception)), place))
+}
+
+fn opt_out_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let said = opt_outs::opt_out(row).map_err(Damaged::stops_all)?;
+    Ok((Record::OptOut(said.clone()), said.id()))
 }
 
 fn audit_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {

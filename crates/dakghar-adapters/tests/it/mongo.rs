@@ -152,6 +152,15 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             let ways = vec![set("role", "root".into()), later, unset("key"), set("key", "[]".into())];
             ("operator_keys", id.to_string(), ways)
         }
+        Record::OptOut(tenant_id, key) => {
+            let ways = vec![
+                set("source", "whim".into()),
+                later,
+                unset("source"),
+                set("person", " ".into()),
+            ];
+            ("opt_outs", format!("{tenant_id}/{key}"), ways)
+        }
         Record::InstallationSecrets(name) => {
             let ways = vec![unset("sealed"), later, set("wrappedDataKey", "text".into())];
             ("installation_secrets", name.clone(), ways)
@@ -320,6 +329,7 @@ mod conformance {
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);
     dakghar_testkit::person_erasure_suite!(super::super::stores);
+    dakghar_testkit::opt_out_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);
     dakghar_testkit::migration_target_suite!(super::super::target);
 }

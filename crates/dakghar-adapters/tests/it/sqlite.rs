@@ -141,6 +141,11 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
             id.to_string(),
             &["role = 'root'", "key = '[]'", "key = CAST(x'ff' AS TEXT)"],
         ),
+        Record::OptOut(_, key) => (
+            "opt_outs",
+            key.mark.to_string(),
+            &["source = 'whim'", "person = CAST(x'ff' AS TEXT)", "person = ' '"],
+        ),
         Record::InstallationSecrets(name) => (
             "installation_secrets",
             name.clone(),
@@ -239,6 +244,7 @@ async fn breakable() -> (Breakable, TempDir) {
             "feed" | "callback_exceptions" => "place",
             "callback_progress" => "endpoint_id",
             "installation_secrets" => "name",
+            "opt_outs" => "mark",
             _ => "id",
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
@@ -288,6 +294,7 @@ dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
+dakghar_testkit::opt_out_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 

@@ -22,8 +22,10 @@ pub mod migrating;
 mod new_keys;
 mod number_calls;
 mod operators;
+mod opt_outs;
 mod outcomes;
 mod passing;
+mod people;
 mod reading;
 mod receiving;
 mod redriving;
@@ -83,6 +85,7 @@ pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
+pub use opt_outs::{OptOuts, OptedOut};
 pub use outcomes::{Outcome, OutcomeWait, Outcomes};
 pub use passing::Passing;
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
@@ -127,6 +130,8 @@ pub struct App {
     pub changing: Arc<Changing>,
     /// Redrives by filter.
     pub redriving: Arc<Redriving>,
+    /// Opt-outs of people.
+    pub opt_outs: Arc<OptOuts>,
     /// Erasures of people.
     pub erasing: Arc<Erasing>,
     /// The send worker.
@@ -187,6 +192,7 @@ impl App {
         let listening = Arc::new(Listening::new(&ports, &settings));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
+        let opt_outs = Arc::new(OptOuts::new(&ports));
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
         running.push(carrying);
@@ -196,7 +202,7 @@ impl App {
             bulks,
             number_calls: number_calls_of(&ports, &tenants, &shared),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
-            erasing: erasing_of(&ports, &settings, &shared, &changing),
+            erasing: erasing_of(&ports, &settings, &shared, (&changing, &opt_outs)),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
@@ -208,7 +214,7 @@ impl App {
                 commits.receive.clone(),
                 (tenants.clone(), directory),
                 opaque.clone(),
-                shared.holds.clone(),
+                (shared.holds.clone(), opt_outs.clone()),
                 (listening.clone(), known_apps.clone()),
             )),
             listening,
@@ -227,6 +233,7 @@ impl App {
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,
+            opt_outs,
             requests: Arc::new(requests),
         };
         (app, running)
@@ -353,9 +360,19 @@ fn redriving_of(
     ))
 }
 
-fn erasing_of(ports: &Ports, settings: &Settings, shared: &Shared, changing: &Arc<Changing>) -> Arc<Erasing> {
+fn erasing_of(
+    ports: &Ports,
+    settings: &Settings,
+    shared: &Shared,
+    (changing, opt_outs): (&Arc<Changing>, &Arc<OptOuts>),
+) -> Arc<Erasing> {
     let outages = shared.outages.clone();
-    Arc::new(Erasing::new(ports, settings, changing.clone(), outages))
+    Arc::new(Erasing::new(
+        ports,
+        settings,
+        (changing.clone(), opt_outs.clone()),
+        outages,
+    ))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

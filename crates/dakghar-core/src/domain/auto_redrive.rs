@@ -64,7 +64,10 @@ impl Cause {
     pub fn of(letter: &DeadLetter) -> Option<Self> {
         match (letter.code.and_then(class_of), letter.reason) {
             (_, Some(DeadReason::NumberRemoved)) => Some(Self::Number),
-            (_, Some(DeadReason::OutcomeUnknown | DeadReason::Poison)) => None,
+            (
+                _,
+                Some(DeadReason::OutcomeUnknown | DeadReason::Poison | DeadReason::OptedOut | DeadReason::WindowClosed),
+            ) => None,
             (Some(RefusalClass::Token), _) => Some(Self::Token),
             (Some(RefusalClass::Account), _) => Some(Self::Account),
             (_, Some(DeadReason::AttemptsExhausted)) => Some(Self::Meta),

@@ -9,7 +9,7 @@ use super::ids::{ConversationId, MessageId, PersonId, PhoneNumberId, TenantId, W
 use super::person_name::PersonName;
 use super::time::Timestamp;
 
-/// The time after a person's last message in which free-form messages may be sent to them.
+/// The time after a person's last message or call in which free-form messages may be sent to them.
 pub const CUSTOMER_SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Further ids of a person that are taken from one message. Meta names four at most.
@@ -64,7 +64,7 @@ pub struct Conversation {
     pub last_message_id: MessageId,
     /// The time of that message.
     pub last_message_at: Timestamp,
-    /// The time of the person's last message.
+    /// The time of the person's last message or call.
     pub last_inbound_at: Option<Timestamp>,
     /// The time of the first message; `None` if it was before such times were kept.
     pub first_message_at: Option<Timestamp>,
@@ -90,7 +90,8 @@ impl Conversation {
         PersonId::from_uuid(*self.id.as_uuid())
     }
 
-    /// Returns the time until which free-form messages may be sent; `None` if the person never wrote.
+    /// Returns the time until which free-form messages may be sent; `None` if the person never wrote or
+    /// called.
     pub fn customer_service_window_until(&self) -> Option<Timestamp> {
         self.last_inbound_at.map(|at| at + CUSTOMER_SERVICE_WINDOW)
     }
@@ -139,6 +140,17 @@ pub struct ConversationTouch {
     pub also: Vec<WaId>,
     /// How the person is called, if Meta told it with the message.
     pub name: Option<PersonName>,
+}
+
+/// A person opened the window of a conversation without a message: with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowOpening {
+    /// The owner.
+    pub tenant_id: TenantId,
+    /// The conversation.
+    pub id: ConversationId,
+    /// The time of the call.
+    pub at: Timestamp,
 }
 
 impl ConversationTouch {

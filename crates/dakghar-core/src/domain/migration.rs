@@ -13,6 +13,7 @@ use super::installation::SealedSecrets;
 use super::message::{Message, StatusRecord};
 use super::meta_app::MetaApp;
 use super::operator_key::OperatorKey;
+use super::opt_out::OptOut;
 use super::page::Paged as _;
 use super::tenant::Tenant;
 use super::time::Timestamp;
@@ -45,13 +46,15 @@ pub enum Kind {
     Exceptions,
     /// Entries of feeds, with their places.
     Feed,
+    /// What people said about being written to.
+    OptOuts,
     /// Records of the audit log. The chain that they make follows from them.
     Audit,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
@@ -64,6 +67,7 @@ impl Kind {
         Self::Progress,
         Self::Exceptions,
         Self::Feed,
+        Self::OptOuts,
         Self::Audit,
     ];
 
@@ -82,6 +86,7 @@ impl Kind {
             Self::Progress => "callback_progress",
             Self::Exceptions => "callback_exceptions",
             Self::Feed => "feed",
+            Self::OptOuts => "opt_outs",
             Self::Audit => "audit",
         }
     }
@@ -119,6 +124,8 @@ pub enum Record {
     Exception(Box<CallbackException>),
     /// An entry of a feed.
     Entry(PlacedEntry),
+    /// What a person said.
+    OptOut(OptOut),
     /// A record of the audit log.
     Audit(Box<AuditRecord>),
 }
@@ -139,6 +146,7 @@ impl Record {
             Self::Progress(_) => Kind::Progress,
             Self::Exception(_) => Kind::Exceptions,
             Self::Entry(_) => Kind::Feed,
+            Self::OptOut(_) => Kind::OptOuts,
             Self::Audit(_) => Kind::Audit,
         }
     }
@@ -158,6 +166,7 @@ impl Record {
             Self::Progress(progress) => progress.endpoint_id.to_string(),
             Self::Exception(exception) => exception.id(),
             Self::Entry(placed) => placed.id(),
+            Self::OptOut(said) => said.id(),
             Self::Audit(record) => record.place(),
         }
     }
@@ -172,6 +181,7 @@ impl Record {
                 | Self::App(_)
                 | Self::OperatorKey(_)
                 | Self::InstallationSecrets(_)
+                | Self::OptOut(_)
                 | Self::Entry(_) => 0,
                 Self::Audit(record) => record.text.len(),
                 Self::Endpoint(endpoint) => endpoint.bytes(),

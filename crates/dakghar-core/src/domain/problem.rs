@@ -199,6 +199,10 @@ codes! {
     InvalidToken = "invalid_token", 422, "The access token is not valid";
     /// The phone number id is not usable.
     InvalidPhoneNumberId = "invalid_phone_number_id", 422, "The phone number id is not valid";
+    /// The person opted out of such messages, and the tenant wants that to be kept to.
+    OptedOut = "opted_out", 422, "The person opted out of such messages";
+    /// The message may go out only while the person's customer service window is open, and it is not.
+    WindowClosed = "window_closed", 422, "The customer service window is closed";
     /// Too many requests in a short time.
     RateLimited = "rate_limited", 429, "Too many requests in a short time";
     /// The tenant has as many live readers of its feed as it may.

@@ -10,6 +10,7 @@ use super::hold::Hold;
 use super::ids::{AppId, PhoneNumberId, TenantId, WabaId};
 use super::limits::TenantLimits;
 use super::message::UnknownOutcome;
+use super::sending_rules::SendingRules;
 use super::time::Timestamp;
 
 /// Sends a second that Meta allows a number by default, both directions together.
@@ -49,6 +50,8 @@ pub struct Tenant {
     pub limits: TenantLimits,
     /// The redrives that begin by themselves.
     pub auto: AutoRedriving,
+    /// What it wants to be kept to whenever something is sent in its name.
+    pub rules: SendingRules,
     /// The time it was registered.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -190,6 +193,7 @@ mod tests {
             past_numbers: Vec::new(),
             limits: TenantLimits::default(),
             auto: AutoRedriving::default(),
+            rules: SendingRules::default(),
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
             removed_at: None,

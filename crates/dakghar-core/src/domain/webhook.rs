@@ -160,6 +160,28 @@ struct FramedValue<'a> {
     contacts: Vec<&'a RawValue>,
 }
 
+/// Something that people did which Meta reports without a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalKind {
+    /// They told Meta that they want no marketing of the business.
+    StopsMarketing,
+    /// They told Meta that they want it again.
+    ResumesMarketing,
+    /// They called the number.
+    Calls,
+}
+
+/// What one person did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonSignal {
+    /// The ids under which Meta names the person; never empty.
+    pub ids: Vec<WaId>,
+    /// The deed.
+    pub kind: SignalKind,
+    /// The time Meta says it happened; `None` if absent or not believable.
+    pub at: Option<Timestamp>,
+}
+
 /// A part of a webhook that is neither a message nor a status we understand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherPart {
@@ -177,6 +199,8 @@ pub struct OtherPart {
     pub raw: Arc<str>,
     /// What it changes of a message.
     pub amends: Option<Amendment>,
+    /// What people did, as it tells.
+    pub signals: Vec<PersonSignal>,
     /// The time that Meta gives its entry; `None` if absent or not believable.
     pub told_at: Option<Timestamp>,
 }

@@ -178,6 +178,10 @@ label! {
         Poison = DeadReason::Poison.as_str(),
         /// Its number does not belong to the tenant any more.
         NumberRemoved = DeadReason::NumberRemoved.as_str(),
+        /// The person opted out of such messages before it was sent.
+        OptedOut = DeadReason::OptedOut.as_str(),
+        /// The customer service window that it asked for was closed before it was sent.
+        WindowClosed = DeadReason::WindowClosed.as_str(),
         /// Meta refused it for good, or reported that it failed.
         Failed = Status::Failed.as_str(),
         /// It expired before a call.
@@ -196,6 +200,8 @@ impl DeadLetter {
                 DeadReason::OutcomeUnknown => Self::OutcomeUnknown,
                 DeadReason::Poison => Self::Poison,
                 DeadReason::NumberRemoved => Self::NumberRemoved,
+                DeadReason::OptedOut => Self::OptedOut,
+                DeadReason::WindowClosed => Self::WindowClosed,
             }),
             _ => None,
         }

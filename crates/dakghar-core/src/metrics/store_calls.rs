@@ -46,6 +46,8 @@ label! {
         ListsCountUnsettled = "lists_count_unsettled",
         /// `touch` of `conversations`.
         ConversationsTouch = "conversations_touch",
+        /// `open_windows` of `conversations`.
+        ConversationsOpenWindows = "conversations_open_windows",
         /// `list` of `conversations`.
         ConversationsList = "conversations_list",
         /// `find` of `conversations`.
@@ -214,6 +216,12 @@ label! {
         PersonErasuresErase = "person_erasures_erase",
         /// `clear_remains` of `person_erasures`.
         PersonErasuresClearRemains = "person_erasures_clear_remains",
+        /// `note_opt_outs` of `opt_outs`.
+        OptOutsNote = "opt_outs_note",
+        /// `find_opt_outs` of `opt_outs`.
+        OptOutsFind = "opt_outs_find",
+        /// `list_opt_outs` of `opt_outs`.
+        OptOutsList = "opt_outs_list",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

@@ -36,9 +36,9 @@ pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, AuditStore,
     AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore,
     ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX,
-    ListStore, ListenerStore, MessageStore, OperatorStore, PersonErased, PersonErasureStore, PersonPortion,
-    REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError, StoreHealth,
-    TenantSaved, TenantStore, TimerStore, Walked,
+    ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore, PersonErased, PersonErasureStore,
+    PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError,
+    StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 
@@ -57,6 +57,8 @@ pub struct Ports {
     pub timers: Arc<dyn TimerStore>,
     /// Conversations.
     pub conversations: Arc<dyn ConversationStore>,
+    /// What people said about being written to.
+    pub opt_outs: Arc<dyn OptOutStore>,
     /// Lists of messages.
     pub lists: Arc<dyn ListStore>,
     /// Tenants and numbers.

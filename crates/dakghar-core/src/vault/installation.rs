@@ -11,7 +11,12 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::derivation::MasterKey;
 use super::random;
 use super::sealing::{NotSealed, Unreadable};
+use crate::domain::ids::{TenantId, WaId};
+use crate::domain::opt_out::PersonMark;
 use crate::domain::secret::Secret;
+
+/// What is hashed before the id of a person, so that the hash is none of an API key.
+const OF_PEOPLE: &[u8] = b"opt-outs of people\0";
 
 /// Bytes of each secret.
 const SECRET_BYTES: usize = 32;
@@ -119,6 +124,16 @@ impl InstallationSecrets {
     pub fn hashes_of_api_key(&self, api_key: &str) -> Vec<Vec<u8>> {
         let sets = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
         sets.map(|set| set.hash_api_key(api_key)).collect()
+    }
+
+    /// The keyed hash under which it is kept what a person said to a tenant.
+    pub fn mark_person(&self, tenant_id: &TenantId, person: &WaId) -> PersonMark {
+        let mut context = hmac::Context::with_key(&self.current.pepper);
+        for part in [OF_PEOPLE, tenant_id.as_uuid().as_bytes(), person.as_str().as_bytes()] {
+            context.update(part);
+        }
+        let hash = context.sign();
+        PersonMark::new(hash.as_ref().try_into().expect("SHA-256 is 32 bytes"))
     }
 
     /// The keys that sign callback data and page cursors.

@@ -10,6 +10,7 @@ mod feed;
 mod measuring;
 mod meta_form;
 mod names;
+mod opt_outs;
 mod people;
 mod promises;
 mod receiving;

@@ -6,6 +6,7 @@ use dakghar_core::domain::migration::{Kind, Stage};
 use dakghar_core::domain::pacing::Priority;
 use dakghar_core::domain::redrive::RedriveStatus;
 use dakghar_core::domain::webhook::EventReason;
+use dakghar_core::domain::{Enforced, OptOutScope, OptOutSource};
 use dakghar_core::ports::JobKind;
 
 /// Checks that these are all the names of a type, in its order, and that each is read back as what it names.
@@ -43,7 +44,14 @@ names!(
 names!(
     names_of_dead_letters,
     DeadReason,
-    ["attempts_exhausted", "outcome_unknown", "poison", "number_removed"]
+    [
+        "attempts_exhausted",
+        "outcome_unknown",
+        "poison",
+        "number_removed",
+        "opted_out",
+        "window_closed"
+    ]
 );
 names!(
     names_of_evidence,
@@ -118,9 +126,13 @@ names!(
         "callback_progress",
         "callback_exceptions",
         "feed",
+        "opt_outs",
         "audit"
     ]
 );
+names!(names_of_opt_outs, OptOutScope, ["all", "marketing"]);
+names!(names_of_their_sources, OptOutSource, ["stop_word", "meta", "api"]);
+names!(names_of_what_is_enforced, Enforced, ["none", "marketing", "all"]);
 names!(names_of_stages, Stage, ["clearing", "copying", "finished"]);
 
 #[test]

@@ -214,6 +214,7 @@ pub fn account_event(digits: Option<&str>) -> WebhookPart {
         problem: None,
         raw: format!("{digits:?}").into(),
         amends: None,
+        signals: Vec::new(),
         told_at: None,
     })
 }

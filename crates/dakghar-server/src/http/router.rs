@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
-    messages, number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants,
+    messages, number_calls, operators, opt_outs, people, phone_numbers, redrives, secrets, send, send_bulk,
+    sending_rules, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -131,6 +132,8 @@ fn to_read() -> Group {
         .routes(routes!(redrives::one)) //            GET    /dead-letters/redrives/{redriveId}
         .routes(routes!(erasures::one)) //            GET    /erasures/{erasureId}
         .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(opt_outs::list)) //           GET    /opt-outs
+        .routes(routes!(sending_rules::get)) //       GET    /sending-rules
         .routes(routes!(exports::export)) //          GET    /export
         .routes(routes!(feed::list)) //               GET    /feed
         .routes(routes!(feed::follow)); //             GET    /feed/stream
@@ -155,6 +158,8 @@ fn to_manage() -> Group {
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(audit::list_of_tenant)) //    GET    /audit
+        .routes(routes!(opt_outs::set, opt_outs::remove)) // PUT, DELETE /opt-outs
+        .routes(routes!(sending_rules::set)) //       PUT    /sending-rules
         .routes(routes!(erasures::list, erasures::begin)) // GET, POST /erasures
         .routes(routes!(keys::list, keys::create)) // GET, POST /keys
         .routes(routes!(keys::revoke)) //             DELETE /keys/{keyId}

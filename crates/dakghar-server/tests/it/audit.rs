@@ -60,6 +60,9 @@ impl Walk {
         if name == "removeTenant" {
             path.push_str("?force=true");
         }
+        if name == "removeOptOut" {
+            path.push_str("?person=919111111111");
+        }
         let before = entries(&self.service).await.len();
         let answer = self
             .service
@@ -178,6 +181,12 @@ async fn tenants(walk: &mut Walk) -> String {
     let body = json!({"causes": ["attempts_exhausted"], "perMinute": 60});
     walk.step("setAutoRedrive", &of, Some(body), &[Did::TenantAutoRedriveChanged])
         .await;
+    let body = json!({"optOuts": {"enforce": "marketing"}});
+    walk.step("setSendingRules", &of, Some(body), &[Did::TenantSendingRulesChanged])
+        .await;
+    let body = json!({"person": "+919111111111"});
+    walk.step("setOptOut", &of, Some(body), &[Did::OptOutSet]).await;
+    walk.step("removeOptOut", &of, None, &[Did::OptOutRemoved]).await;
     let body = json!({"phoneNumberId": "222222222222222"});
     walk.step("addPhoneNumber", &of, Some(body), &[Did::NumberAdded]).await;
     let number = [("tenantId", id.as_str()), ("phoneNumberId", "222222222222222")];

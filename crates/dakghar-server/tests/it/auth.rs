@@ -99,6 +99,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "getErasure"
         | "exportTenant"
         | "listEvents"
+        | "listOptOuts"
+        | "getSendingRules"
         | "getProfile"
         | "listBlocked"
         | "readFeed"
@@ -106,7 +108,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         "pauseTenant" | "resumeTenant" | "changePhoneNumber" | "pausePhoneNumber" | "resumePhoneNumber"
         | "redriveMessage" | "redriveDeadLetters" | "setAutoRedrive" | "pauseRedrive" | "resumeRedrive"
         | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey"
-        | "changeProfile" | "blockPeople" | "unblockPeople" | "listTenantAudit" => "manage",
+        | "changeProfile" | "blockPeople" | "unblockPeople" | "listTenantAudit" | "setOptOut" | "removeOptOut"
+        | "setSendingRules" => "manage",
         "listEndpoints"
         | "createEndpoint"
         | "getEndpoint"
@@ -157,6 +160,8 @@ fn intended_roles(operation: &Operation) -> &'static [&'static str] {
         | "getErasure"
         | "exportTenant"
         | "listEvents"
+        | "listOptOuts"
+        | "getSendingRules"
         | "getProfile"
         | "listBlocked"
         | "readFeed"

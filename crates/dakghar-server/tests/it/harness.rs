@@ -180,6 +180,7 @@ impl Service {
             holds,
             store_health: store.clone(),
             erasure: store.clone(),
+            opt_outs: store.clone(),
             person_erasures: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
@@ -280,6 +281,10 @@ impl Service {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call(request(Method::POST, path, Some(body))).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.call(request(Method::PUT, path, Some(body))).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {

@@ -37,6 +37,7 @@ mod meta_form;
 mod number_calls;
 mod operations;
 mod operators;
+mod opt_outs;
 mod outages;
 mod pacing;
 mod redrives;

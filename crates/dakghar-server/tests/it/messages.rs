@@ -91,6 +91,9 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
     for receipt in ["messageStatus", "waId", "userId"] {
         documented[receipt] = Value::Null;
     }
+    for flag in ["marketing", "requireOpenWindow"] {
+        documented[flag] = json!(false);
+    }
     documented["waitsFor"] = json!({"reason": "turn", "until": "2026-11-22T10:00:00.000Z"});
     assert_eq!(answer.json, documented);
 }

@@ -2,6 +2,8 @@
 //! whatever the order and number of the touches.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod calls;
+
 use std::collections::BTreeSet;
 
 use dakghar_core::domain::page::{Listed, PageLimit};
@@ -12,6 +14,8 @@ use dakghar_core::domain::{
 use super::read_pages;
 use super::stores::{Stores, touch};
 use crate::samples::{at, person, phone, phone_number_id, tenant_id};
+
+pub use calls::*;
 
 /// Runs the suite of `ConversationStore`: `conversation_store_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -33,6 +37,7 @@ macro_rules! conversation_store_suite {
             a_group_stays_a_group
             what_is_told_of_a_person_only_grows_whatever_the_order
             conversations_of_people_are_found_by_any_of_their_ids
+            a_call_opens_the_window_and_moves_nothing_else
         }
     };
 }

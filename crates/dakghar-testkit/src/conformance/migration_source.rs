@@ -20,7 +20,7 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, T
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use installation::fill_installation;
-use operators::{fill_apps, fill_operators};
+use operators::{fill_apps, fill_operators, fill_opt_outs};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
@@ -113,6 +113,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Apps, apps),
         (Kind::OperatorKeys, fill_operators(under_test).await),
         (Kind::InstallationSecrets, fill_installation(under_test).await),
+        (Kind::OptOuts, fill_opt_outs(under_test, owners[0]).await),
         (Kind::Audit, super::audit::fill(&under_test.stores).await),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),

@@ -35,6 +35,7 @@ pub mod migration_source;
 pub mod migration_target;
 pub mod news;
 pub mod operators;
+pub mod opt_outs;
 pub mod pacer;
 pub mod pair_lines;
 pub mod person_erasures;

@@ -9,7 +9,8 @@ use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, EndpointStore, Erasure,
     EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
-    PersonErasureStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    OptOutStore, PersonErasureStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
+    TimerStore,
 };
 
 use crate::samples::{
@@ -43,6 +44,8 @@ pub struct Stores {
     pub apps: Arc<dyn AppStore>,
     /// Keys of operators.
     pub operators: Arc<dyn OperatorStore>,
+    /// What people said about being written to.
+    pub opt_outs: Arc<dyn OptOutStore>,
     /// The secrets of the installation.
     pub installation: Arc<dyn InstallationStore>,
     /// Endpoints of tenants.
@@ -79,6 +82,7 @@ impl Stores {
             + AppStore
             + AuditStore
             + OperatorStore
+            + OptOutStore
             + InstallationStore
             + EndpointStore
             + CallbackStore
@@ -102,6 +106,7 @@ impl Stores {
             listeners: store.clone(),
             apps: store.clone(),
             operators: store.clone(),
+            opt_outs: store.clone(),
             installation: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),

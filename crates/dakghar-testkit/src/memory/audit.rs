@@ -5,7 +5,7 @@ use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::audit::{AuditChain, AuditEntry, AuditQuery, AuditRecord};
 use dakghar_core::domain::page::Listed;
 use dakghar_core::ports::{
-    AppStore, AuditStore, AuditedChange, Carried, EndpointStore, HoldStore, MessageStore, OperatorStore,
+    AppStore, AuditStore, AuditedChange, Carried, EndpointStore, HoldStore, MessageStore, OperatorStore, OptOutStore,
     PersonErasureStore, RedriveStore, StoreError, TenantStore, Walked,
 };
 
@@ -43,6 +43,10 @@ impl MemoryStore {
                 let found = self.find_erasure(&erasure.tenant_id, &erasure.id).await?;
                 self.insert_erasure(erasure).await?;
                 Carried::if_done(found.is_none())
+            }
+            Change::NoteOptOuts(batch) => {
+                self.note_opt_outs(batch).await?;
+                Carried::Done
             }
             Change::SaveMessage(save) => {
                 let saved = MessageStore::save(self, std::slice::from_ref(&**save)).await.pop();

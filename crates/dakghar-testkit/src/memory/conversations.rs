@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{
-    Conversation, ConversationId, ConversationKind, ConversationTouch, TenantId, Timestamp, WaId,
+    Conversation, ConversationId, ConversationKind, ConversationTouch, TenantId, Timestamp, WaId, WindowOpening,
 };
 use dakghar_core::ports::{ConversationStore, StoreError};
 
@@ -31,6 +31,19 @@ impl State {
 impl ConversationStore for MemoryStore {
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         self.with(|state| batch.iter().for_each(|touch| state.touch(touch)))
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        self.with(|state| {
+            let opened = batch.iter().map(|opening| {
+                let found = state.conversations.get_mut(&opening.id);
+                let found = found.filter(|conversation| conversation.tenant_id == opening.tenant_id);
+                found.map(|conversation| {
+                    conversation.last_inbound_at = conversation.last_inbound_at.max(Some(opening.at))
+                })
+            });
+            opened.map(|opened| opened.is_some()).collect()
+        })
     }
 
     async fn list(

@@ -25,6 +25,7 @@ impl State {
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.erasures.retain(|_, erasure| !is_erased(Some(erasure.tenant_id)));
         self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
+        self.opt_outs.retain(|_, said| !is_erased(Some(said.tenant_id)));
         self.callbacks.erase(|owner| is_erased(Some(owner)));
         self.endpoints
             .retain(|_, endpoint| !is_erased(Some(endpoint.tenant_id)));

@@ -49,6 +49,7 @@ impl State {
                     .collect()
             }
             Kind::Feed => self.feeds.all().map(Record::Entry).collect(),
+            Kind::OptOuts => self.opt_outs.values().cloned().map(Record::OptOut).collect(),
             Kind::Audit => {
                 let records = self.audit.values().cloned();
                 records.map(|record| Record::Audit(Box::new(record))).collect()
@@ -95,6 +96,10 @@ impl State {
                 let is_it =
                     |found: &PlacedEntry| found.entry.tenant_id == like.entry.tenant_id && found.place == like.place;
                 all.find(is_it).map(Record::Entry)
+            }
+            Record::OptOut(like) => {
+                let said = self.opt_outs.get(&(like.tenant_id, like.key)).cloned();
+                said.map(Record::OptOut)
             }
             Record::Audit(like) => {
                 let record = self.audit.get(&like.number).cloned();
@@ -148,6 +153,7 @@ impl State {
                 self.callbacks.exceptions.insert(key, *exception);
             }
             Record::Entry(entry) => self.feeds.put(entry),
+            Record::OptOut(said) => self.note_opt_outs(&[said]),
             Record::Audit(record) => {
                 self.audit_chain.take_in(&record);
                 self.audit.insert(record.number, *record);
@@ -188,6 +194,7 @@ impl State {
                 exceptions.retain(|(endpoint_id, place), _| is_left(exception_id(endpoint_id, *place)));
             }
             Kind::Feed => self.feeds.retain(|entry| is_left(Record::Entry(entry).id())),
+            Kind::OptOuts => self.opt_outs.retain(|_, said| is_left(said.id())),
             Kind::Audit => {
                 self.audit.retain(|_, record| is_left(record.place()));
                 self.audit_chain = AuditChain::default();

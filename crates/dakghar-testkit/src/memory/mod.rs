@@ -21,6 +21,7 @@ mod migration;
 mod news;
 mod numbers;
 mod operators;
+mod opt_outs;
 mod pacer;
 mod person_erasures;
 mod queue;
@@ -47,7 +48,8 @@ use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
     ApiKeyId, AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message,
-    MessageId, OperatorKey, PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
+    MessageId, OperatorKey, OptOut, OptOutKey, PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp,
+    Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -84,6 +86,7 @@ struct State {
     redrives: BTreeMap<RedriveId, Redrive>,
     erasures: BTreeMap<ErasureId, PersonErasure>,
     apps: BTreeMap<AppId, MetaApp>,
+    opt_outs: BTreeMap<(TenantId, OptOutKey), OptOut>,
     operator_keys: BTreeMap<ApiKeyId, OperatorKey>,
     installation: BTreeMap<String, SealedSecrets>,
     audit: BTreeMap<u64, AuditRecord>,

@@ -59,7 +59,9 @@ impl State {
                 });
                 done.erased = (count - self.events.len()) as u64;
             }
-            ErasurePlace::Conversations => done.erased = self.forget_conversations(portion),
+            ErasurePlace::Conversations => {
+                done.erased = self.forget_conversations(portion) + self.forget_person_in_opt_outs(portion);
+            }
             ErasurePlace::Answers => done.erased = self.empty_answers(tenant_id),
             ErasurePlace::File => {}
         }

@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::{
     ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Origin, Priority, Receipt,
-    ReportedStatus, SendError, SentStatus, TimelineEntry, TimelineEvent, UnknownOutcome,
+    ReportedStatus, SendError, SentStatus, Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::{
     ConversationId, ConversationKind, Direction, HoldReason, Message, MessageId, Status, TenantId, Timestamp,
@@ -40,6 +40,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
         origin: Origin::Client,
         conversation_kind: ConversationKind::Person,
         sender: None,
+        terms: Terms::default(),
         trace: None,
     };
     let mut delivery = Delivery::queued(created_at);
@@ -110,6 +111,10 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
             origin: Origin::Client,
             conversation_kind: ConversationKind::Group,
             sender: Some("+91 1".into()),
+            terms: Terms {
+                marketing: true,
+                open_window: true,
+            },
             trace: None,
         },
         delivery: Delivery {

@@ -7,8 +7,8 @@ use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
-    ApiKey, AppId, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes, Tenant,
-    TenantLimit, TenantLimits,
+    ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes,
+    SendingRules, Tenant, TenantLimit, TenantLimits,
 };
 use dakghar_core::ports::IdGenerator;
 
@@ -35,6 +35,7 @@ pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
         past_numbers: Vec::new(),
         limits: TenantLimits::default(),
         auto: AutoRedriving::default(),
+        rules: SendingRules::default(),
         created_at: at(0),
         updated_at: at(0),
         removed_at: None,
@@ -92,6 +93,10 @@ pub fn tenant_full() -> Tenant {
                 phone_number_id: phone(&second),
                 at: at(4),
             }],
+        },
+        rules: SendingRules {
+            enforced: Enforced::All,
+            stop_words: false,
         },
         created_at: at(1),
         updated_at: at(2),

@@ -14,6 +14,7 @@ mod health;
 mod hold;
 mod key;
 mod migrate;
+mod opt_out;
 mod output;
 mod restore;
 mod secrets;
@@ -78,6 +79,9 @@ enum Command {
     /// Erase a person from what a tenant keeps, and list such erasures
     #[command(subcommand, after_long_help = erase::AFTER_HELP)]
     Erase(erase::Command),
+    /// Note who wants no messages, and list them
+    #[command(subcommand)]
+    OptOut(opt_out::Command),
     /// Tell who changed what and who read what people wrote, export that, and check that nothing of it was changed
     #[command(subcommand)]
     Audit(audit::Command),
@@ -147,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
         Command::Erase(command) => with_config(|config| erase::run(config, command)),
+        Command::OptOut(command) => with_config(|config| opt_out::run(config, command)),
         Command::Audit(command) => with_config(|config| audit::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {

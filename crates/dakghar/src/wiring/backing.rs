@@ -11,8 +11,9 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer,
-    PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
+    OptOutStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota,
+    TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::{InstallationSecrets, Vault};
@@ -45,6 +46,7 @@ pub(super) trait Store:
     + AppStore
     + AuditStore
     + OperatorStore
+    + OptOutStore
     + InstallationStore
     + EndpointStore
     + CallbackStore
@@ -70,6 +72,7 @@ impl<S> Store for S where
         + AppStore
         + AuditStore
         + OperatorStore
+        + OptOutStore
         + InstallationStore
         + EndpointStore
         + CallbackStore
@@ -186,6 +189,7 @@ impl Outer {
             listeners: store.clone(),
             apps: store.clone(),
             operators: store.clone(),
+            opt_outs: store.clone(),
             installation: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),

@@ -53,6 +53,7 @@ mod metrics;
 mod migrate;
 mod moved_numbers;
 mod open_files;
+mod opt_outs;
 mod outbound;
 mod people;
 mod private;

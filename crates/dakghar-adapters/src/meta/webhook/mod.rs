@@ -10,6 +10,7 @@ mod history;
 mod parse;
 mod parts;
 mod reader;
+mod signals;
 mod value;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use super::super::lenient_json::{Fields, elements, text};
 use super::frame::Members;
 use super::parts::{ECHO_LIST, ECHOES, HISTORY, MESSAGES, Parts, Place};
 use super::reader::believable;
+use super::signals;
 use super::value;
 
 /// The name that the envelope of every WhatsApp webhook gives itself.
@@ -70,6 +71,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
         problem: Some(problem.into()),
         raw: raw.into(),
         amends: None,
+        signals: Vec::new(),
         told_at: None,
     })
 }
@@ -167,7 +169,11 @@ impl Parts {
             display_digits: display_digits.as_deref(),
             ..place
         };
-        self.push_other(&place, head.entry_of(raw.get()), None);
+        let mut part = place.part(head.entry_of(raw.get()), None);
+        if let WebhookPart::Other(other) = &mut part {
+            other.signals = signals::of(&field, &value, self.now_seconds);
+        }
+        self.push(part);
     }
 }
 

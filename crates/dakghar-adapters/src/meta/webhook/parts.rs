@@ -60,6 +60,7 @@ impl Place<'_> {
             problem: problem.map(Arc::from),
             raw: raw.into(),
             amends: None,
+            signals: Vec::new(),
             told_at: self.told_at,
         })
     }

@@ -77,6 +77,7 @@ impl MongoStore {
                 let document = erasure::encode(new, new.version);
                 self.insert_one_within(session, &self.erasures, document).await
             }
+            Change::NoteOptOuts(batch) => self.note_opt_outs_within(session, batch).await,
             Change::SaveMessage(save) => self.save_message_within(session, save).await,
         }
     }

@@ -15,6 +15,7 @@ pub(super) mod message;
 pub(super) mod meta_app;
 pub(super) mod migration;
 pub(super) mod operator_key;
+pub(super) mod opt_out;
 pub(super) mod redrive;
 pub(super) mod sealed_secrets;
 mod secret;

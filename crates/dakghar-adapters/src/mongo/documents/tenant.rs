@@ -12,11 +12,12 @@ use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
+use dakghar_core::domain::sending_rules::SendingRules;
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{api_keys, auto_redrive, known_token};
+use crate::stored::{api_keys, auto_redrive, known_token, sending_rules};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -72,6 +73,9 @@ struct TenantFields<'a> {
     /// JSON; absent where nothing begins by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     auto_redrive: Option<String>,
+    /// JSON; absent where they are those that every tenant begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sending_rules: Option<String>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,6 +154,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         content_days: limit(TenantLimit::ContentDays),
         feed_days: limit(TenantLimit::FeedDays),
         auto_redrive: auto_redrive::text_of(&tenant.auto),
+        sending_rules: sending_rules::text_of(&tenant.rules),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -242,6 +247,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
         auto: match &fields.auto_redrive {
             Some(text) => auto_redrive::parse(text).ok_or_else(|| wrong("autoRedrive"))?,
             None => AutoRedriving::default(),
+        },
+        rules: match &fields.sending_rules {
+            Some(text) => sending_rules::parse(text).ok_or_else(|| wrong("sendingRules"))?,
+            None => SendingRules::default(),
         },
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),

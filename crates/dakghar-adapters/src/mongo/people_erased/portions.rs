@@ -198,14 +198,19 @@ impl MongoStore {
         }
         found.sort_unstable();
         found.dedup();
+        let said = self.forget_person_in_opt_outs(&portion.tenant_id, portion.person.ids(), portion.before);
+        let forgotten = said.await?;
         if found.is_empty() {
-            return Ok(PersonErased::default());
+            return Ok(PersonErased {
+                erased: forgotten,
+                ..PersonErased::default()
+            });
         }
         let before = date(portion.before);
         let old = doc! {
             "_id": { "$in": &found }, "tenantId": &tenant_id, "lastMessage.at": { "$lt": before },
         };
-        let mut erased = self.delete_by_ids(&self.conversations, old).await?;
+        let mut erased = forgotten + self.delete_by_ids(&self.conversations, old).await?;
         let emptied = vec![
             doc! { "$set": { "firstMessageAt": "$lastMessage.at" } },
             doc! { "$unset": ["also", "name"] },

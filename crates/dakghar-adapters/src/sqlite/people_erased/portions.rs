@@ -11,6 +11,7 @@ use super::answers;
 use crate::sqlite::aging::delete_messages;
 use crate::sqlite::cells::{Cells, Read, number, readable};
 use crate::sqlite::failure::Outcome;
+use crate::sqlite::opt_outs;
 
 /// Bytes of texts that one portion looks through.
 const LOOKED_AT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -237,6 +238,7 @@ fn conversations(conn: &Connection, portion: &PersonPortion) -> Outcome<PersonEr
     let before = portion.before.as_millis();
     let mut done = PersonErased::default();
     for id in portion.person.ids() {
+        done.erased += opt_outs::forget_person(conn, &tenant_id, id, portion.before)?;
         for id in conversations_of(conn, &tenant_id, id)? {
             conn.prepare_cached(FORGET_KEYS)?.execute(params![tenant_id, id])?;
             let forgotten = conn

@@ -21,7 +21,7 @@ pub(super) use is_open;
 /// Columns that never change after acceptance.
 const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, frame, \
     idempotency_key, fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, created_at, origin, \
-    conversation_kind, sender, trace, content_removed_at";
+    conversation_kind, sender, trace, content_removed_at, terms";
 
 /// Columns that change, but hardly ever more than once: a save leaves them alone where it can, because they are in
 /// indexes.

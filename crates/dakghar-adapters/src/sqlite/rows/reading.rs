@@ -6,7 +6,7 @@ use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
-    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, Status,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, Status, Terms,
     UnknownOutcome,
 };
 use dakghar_core::domain::trace::TraceContext;
@@ -83,6 +83,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
         origin: Origin::Client,
         conversation_kind: ConversationKind::Person,
         sender: None,
+        terms: Terms::default(),
         trace: None,
     };
     // The first two are empty where they are what nearly every message has.
@@ -93,6 +94,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
     accepted.sender = cells.get()?;
     accepted.trace = trace(cells)?;
     accepted.content.removed_at = cells.maybe_time()?;
+    accepted.terms = cells.maybe_parse(Terms::parse)?.unwrap_or_default();
     Ok(accepted)
 }
 

@@ -15,7 +15,7 @@
 mod reseal;
 mod work;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,31 +23,27 @@ use parking_lot::Mutex;
 
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
+use super::opt_outs::OptOuts;
+use super::people::{People, person_id};
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use crate::domain::audit::{AuditAction, Principal};
-use crate::domain::erasure::{OPEN_ERASURES_MAX, PERSON_IDS_MAX, PersonErasure, PersonIds};
-use crate::domain::ids::{ErasureId, WaId};
+use crate::domain::erasure::{OPEN_ERASURES_MAX, PersonErasure};
+use crate::domain::ids::ErasureId;
 use crate::domain::page::{Listed, PageLimit};
-use crate::domain::{Conversation, ErrorCode, Problem, Secret, Tenant, TenantId};
+use crate::domain::{ErrorCode, Problem, Secret, Tenant, TenantId};
 use crate::metrics::Metrics;
-use crate::ports::{
-    AuditedChange, Clock, ConversationStore, EndpointStore, IdGenerator, PersonErasureStore, Ports, StoreError,
-    TenantStore,
-};
+use crate::ports::{AuditedChange, Clock, EndpointStore, IdGenerator, PersonErasureStore, Ports, TenantStore};
 use crate::vault::Vault;
 
-/// Records of conversations that are read for one person.
-const RECORDS_MAX: u32 = 2_000;
-/// Looks for further ids of the person: through so many ids one leads to another.
-const ROUNDS_MAX: usize = 8;
 /// Erasures that are looked at to see how many are open: the newest.
 const COUNTED_MAX: u32 = 200;
 
 /// Erasures of people.
 pub struct Erasing {
     store: Arc<dyn PersonErasureStore>,
-    conversations: Arc<dyn ConversationStore>,
+    people: People,
+    opt_outs: Arc<OptOuts>,
     endpoints: Arc<dyn EndpointStore>,
     /// The longest that a call of an endpoint takes.
     callback_timeout: Duration,
@@ -65,10 +61,16 @@ pub struct Erasing {
 }
 
 impl Erasing {
-    pub(super) fn new(ports: &Ports, settings: &Settings, changing: Arc<Changing>, outages: Outages) -> Self {
+    pub(super) fn new(
+        ports: &Ports,
+        settings: &Settings,
+        (changing, opt_outs): (Arc<Changing>, Arc<OptOuts>),
+        outages: Outages,
+    ) -> Self {
         Self {
             store: ports.person_erasures.clone(),
-            conversations: ports.conversations.clone(),
+            people: People::new(ports.conversations.clone()),
+            opt_outs,
             endpoints: ports.endpoints.clone(),
             callback_timeout: settings.callback_timeout,
             tenants: ports.tenants.clone(),
@@ -103,7 +105,9 @@ impl Erasing {
             let detail = format!("{OPEN_ERASURES_MAX} erasures of the tenant are running; wait for one.");
             return Err(Problem::new(ErrorCode::TooManyErasures, detail).into());
         }
-        let person = self.all_ids(tenant_id, given).await?;
+        let person = self.people.behind(tenant_id, [given]).await?;
+        // Before anything goes that shows whose ids these are.
+        self.opt_outs.spread(tenant_id, &person).await?;
         let id = self.ids.erasure_id();
         let sealed = self
             .vault
@@ -143,36 +147,9 @@ impl Erasing {
         let missing = || Problem::new(ErrorCode::TenantNotFound, "There is no tenant with this id.");
         Ok(found.filter(|tenant| tenant.removed_at.is_none()).ok_or_else(missing)?)
     }
-
-    /// Finds under which further ids the person is known: those of conversations that share one, directly or through others.
-    async fn all_ids(&self, tenant_id: &TenantId, given: WaId) -> Result<PersonIds, StoreError> {
-        let mut ids = BTreeSet::from([given]);
-        let mut asked = BTreeSet::new();
-        for _ in 0..ROUNDS_MAX {
-            let new: Vec<WaId> = ids.difference(&asked).cloned().collect();
-            if new.is_empty() || ids.len() >= PERSON_IDS_MAX {
-                break;
-            }
-            let found = self.conversations.of_people(tenant_id, &new, RECORDS_MAX).await?;
-            ids.extend(found.iter().flat_map(Conversation::ids).cloned());
-            asked.extend(new);
-        }
-        Ok(PersonIds::new(ids))
-    }
 }
 
 /// The purpose that the ids of a person are sealed for. They open for no other erasure.
 fn purpose(id: &ErasureId) -> String {
     format!("erasure/{id}")
-}
-
-/// Reads a phone number as people write it, or an id of Meta's.
-fn person_id(text: &str) -> Result<WaId, Problem> {
-    let is_number = text.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let id = WaId::parse(if is_number { &digits } else { text });
-    id.map_err(|_| {
-        let message = "must be a phone number with country code, or an id of the person at Meta";
-        Problem::field(ErrorCode::InvalidField, "/person", message)
-    })
 }

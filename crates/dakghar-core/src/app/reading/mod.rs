@@ -12,6 +12,7 @@ use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::feed::{EntryFilter, Place};
 use crate::domain::ids::{ErasureId, EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::{Message, StatusRecord};
+use crate::domain::opt_out::{OptOut, OptOutKey};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
 use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
@@ -203,6 +204,15 @@ impl Reading {
             .person_erasures
             .list_erasures(tenant_id, before, limit)
             .await?;
+        Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the opt-outs of a tenant that were not taken back.
+    pub async fn opt_outs(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<OptOut>, Failure> {
+        let list = format!("opt-outs/{tenant_id}");
+        let before = self.position(page, &list, OptOutKey::parse)?;
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.opt_outs.list_opt_outs(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

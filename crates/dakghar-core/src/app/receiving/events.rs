@@ -46,6 +46,7 @@ impl Events {
             problem: None,
             raw: whole(inbound.frame.as_deref(), inbound.list(), &inbound.raw),
             amends: None,
+            signals: Vec::new(),
             told_at: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
@@ -63,6 +64,7 @@ impl Events {
             problem: None,
             raw: whole(element.frame.as_deref(), element.list, raw),
             amends: None,
+            signals: Vec::new(),
             told_at: None,
         };
         Some(self.of_part(owner, EventReason::Corrected, &part))
@@ -83,6 +85,7 @@ impl Events {
             problem: None,
             raw: whole(report.frame.as_deref(), "statuses", &report.raw),
             amends: None,
+            signals: Vec::new(),
             told_at: None,
         };
         self.of_part(tenant_id, reason, &part)

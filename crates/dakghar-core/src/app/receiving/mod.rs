@@ -4,6 +4,7 @@
 //! absorbs the repetition. After the answer there is nothing left to do.
 
 mod accounts;
+mod calls;
 mod corrections;
 mod events;
 mod lag;
@@ -16,6 +17,7 @@ use super::commits::receive::{Inbound, Receives};
 use super::failure::{Failure, Fault};
 use super::listening::Listening;
 use super::meta_apps::KnownApps;
+use super::opt_outs::OptOuts;
 use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
@@ -28,6 +30,7 @@ use crate::metrics::{Metrics, Received as Counted};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use crate::traces::Span;
 use accounts::Accounts;
+use calls::Calls;
 use corrections::corrections;
 use events::{Element, Events};
 use lag::Arrived;
@@ -105,6 +108,8 @@ pub struct Receiving {
     holds: NumberHolds,
     listening: Arc<Listening>,
     apps: Arc<KnownApps>,
+    opt_outs: Arc<OptOuts>,
+    calls: Calls,
 }
 
 impl Receiving {
@@ -113,7 +118,7 @@ impl Receiving {
         receives: Receives,
         (tenants, directory): (Arc<Tenants>, Arc<Directory>),
         opaque: Arc<OpaqueSigner>,
-        holds: NumberHolds,
+        (holds, opt_outs): (NumberHolds, Arc<OptOuts>),
         (listening, apps): (Arc<Listening>, Arc<KnownApps>),
     ) -> Self {
         let sorter = Sorter {
@@ -127,12 +132,14 @@ impl Receiving {
             opaque,
         };
         Self {
+            calls: Calls::new(&ports),
             ports,
             receives,
             sorter,
             holds,
             listening,
             apps,
+            opt_outs,
         }
     }
 
@@ -206,6 +213,8 @@ impl Receiving {
             sorted.messages.len() + sorted.statuses.len() + sorted.events.len(),
         ));
         let left_out = sorted.left_out.take();
+        self.opt_outs.keep(std::mem::take(&mut sorted.said)).await?;
+        self.calls.note(std::mem::take(&mut sorted.calls)).await?;
         let receipt = self.store(sorted, span).await?;
         receipt.tell(&self.ports.metrics);
         arrived.tell(&self.ports.metrics);

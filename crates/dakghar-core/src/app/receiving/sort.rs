@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::accounts::{Accounts, Heard};
+use super::calls::Call;
 use super::events::Events;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{
     ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Evidence, Message, Origin, Priority, Reported, StatusRecord,
-    TimelineEntry, TimelineEvent, UnknownOutcome,
+    Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use crate::domain::opaque::OpaqueSigner;
+use crate::domain::opt_out::{OptOutScope, OptOutSource, Wish, Word};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, WebhookPart};
+use crate::domain::webhook::{
+    EventReason, InboundMessage, OtherPart, PersonSignal, SignalKind, StatusReport, WebhookEvent, WebhookPart,
+};
 use crate::domain::{ConversationKind, ConversationTouch, MessageKey, PhoneNumberId, TenantId, WabaId};
 use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 
@@ -27,8 +31,32 @@ pub(super) struct Sorted {
     pub(super) statuses: Vec<(StatusRecord, StatusReport)>,
     unplaced: Vec<Unplaced>,
     pub(super) events: Vec<WebhookEvent>,
+    /// What people said about being written to.
+    pub(super) said: Vec<(TenantId, Wish)>,
+    /// Calls of people.
+    pub(super) calls: Vec<Call>,
     /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,
+}
+
+impl Sorted {
+    /// Takes what people did, as a part of this tenant tells.
+    fn take_signals(&mut self, tenant_id: TenantId, other: &OtherPart) {
+        for signal in &other.signals {
+            match (signal.kind, &other.phone_number_id) {
+                (SignalKind::Calls, Some(number)) => self.calls.push(Call {
+                    tenant_id,
+                    number: number.clone(),
+                    ids: signal.ids.clone(),
+                    at: signal.at,
+                }),
+                (SignalKind::Calls, None) => {}
+                (SignalKind::StopsMarketing | SignalKind::ResumesMarketing, _) => {
+                    self.said.push((tenant_id, wish_of_signal(signal)));
+                }
+            }
+        }
+    }
 }
 
 /// A status of which its callback data and the present owner of its number do not say whose it is.
@@ -95,6 +123,9 @@ impl Sorter {
         let opens_window = inbound.origin == Origin::Person
             && inbound.conversation_kind == ConversationKind::Person
             && &*inbound.kind != SYSTEM_NOTICE;
+        sorted
+            .said
+            .extend(wish_of(tenant, &inbound).map(|wish| (tenant.id, wish)));
         let mut delivery = Delivery::reported(inbound.status, inbound.wamid.clone(), now);
         let mut entry = TimelineEntry::new(now, TimelineEvent::Received);
         entry.until = inbound.sent_at;
@@ -121,6 +152,7 @@ impl Sorter {
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             created_at: now,
             origin: inbound.origin,
+            terms: Terms::default(),
             trace: None,
             conversation_kind: inbound.conversation_kind,
             sender: inbound.sender,
@@ -196,6 +228,7 @@ impl Sorter {
         }
         for owner in owners {
             sorted.events.push(self.events.of_part(Some(owner.id), reason, other));
+            sorted.take_signals(owner.id, other);
         }
         sorted.left_out = unread.or(sorted.left_out.take());
         Ok(())
@@ -272,6 +305,35 @@ impl Sorter {
             }
         }
         Ok(())
+    }
+}
+
+/// What a person says in a message about being written to, if the tenant wants it to be understood.
+fn wish_of(tenant: &SharedTenant, inbound: &InboundMessage) -> Option<Wish> {
+    if !tenant.rules.stop_words
+        || inbound.origin != Origin::Person
+        || inbound.conversation_kind != ConversationKind::Person
+    {
+        return None;
+    }
+    let word = Word::of_message(&inbound.kind, &inbound.body)?;
+    Some(Wish {
+        ids: inbound.peer_id.iter().chain(&inbound.also).cloned().collect(),
+        scope: OptOutScope::All,
+        is_out: word == Word::Stop,
+        at: inbound.sent_at,
+        source: OptOutSource::StopWord,
+    })
+}
+
+/// What a person told Meta.
+fn wish_of_signal(signal: &PersonSignal) -> Wish {
+    Wish {
+        ids: signal.ids.clone(),
+        scope: OptOutScope::Marketing,
+        is_out: signal.kind == SignalKind::StopsMarketing,
+        at: signal.at,
+        source: OptOutSource::Meta,
     }
 }
 

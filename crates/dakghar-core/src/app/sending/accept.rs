@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::consent::{Ask, Consent, Unwanted};
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
 use crate::app::messages::merge_reports;
@@ -41,6 +42,7 @@ pub struct Accepting {
     statuses: Arc<dyn StatusStore>,
     pub(super) accepts: Accepts,
     pub(super) waiting: Arc<Waiting>,
+    consent: Consent,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     outcomes: Arc<Outcomes>,
@@ -68,6 +70,7 @@ impl Accepting {
             statuses: ports.statuses.clone(),
             accepts,
             waiting,
+            consent: Consent::new(ports),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             outcomes,
@@ -117,6 +120,10 @@ impl Accepting {
             let repeated = self.find_repeated(tenant, &request).await?;
             return Ok(repeated.ok_or_else(|| overdue.clone())?);
         }
+        if let Some(unwanted) = self.unwanted(tenant, &[(number, &request)]).await?.pop().flatten() {
+            let repeated = self.find_repeated(tenant, &request).await?;
+            return Ok(repeated.ok_or_else(|| unwanted.to_problem())?);
+        }
         let place = match self.waiting.enter(tenant).await {
             Ok(place) => place,
             Err(full) => return self.find_repeated(tenant, &request).await?.ok_or(full),
@@ -142,6 +149,19 @@ impl Accepting {
         })?;
         check_recipient(request, number)?;
         Ok(number)
+    }
+
+    /// Why requests may not be accepted, in their order, because of what the people wish whom they go to.
+    pub(super) async fn unwanted(
+        &self,
+        tenant: &SharedTenant,
+        requests: &[(&PhoneNumber, &SendRequest)],
+    ) -> Result<Vec<Option<Unwanted>>, StoreError> {
+        let asks = requests.iter().map(|(number, request)| {
+            let (number, person) = (number.phone_number_id.clone(), Some(request.to.id.clone()));
+            Ask::new(number, request.to.kind, person, request.terms)
+        });
+        self.consent.look(tenant, &asks.collect::<Vec<_>>()).await
     }
 
     /// Makes the message of a request: what goes into the store, and what the answer needs of it.
@@ -245,6 +265,7 @@ impl Accepting {
             priority: request.priority,
             unknown_outcome: request.unknown_outcome.unwrap_or(tenant.unknown_outcome),
             attempts_max: self.attempts_max,
+            terms: request.terms,
             created_at: now,
             origin: Origin::Client,
             sender: None,

@@ -110,6 +110,9 @@ async fn accept(accepting: &Accepting, Bulk { tenant, requests }: Bulk) -> BulkR
             },
         }
     }
+    for (place, result) in refuse_unwanted(accepting, &tenant, &mut next).await {
+        results[place] = Some(result);
+    }
     while !next.is_empty() {
         for (place, result) in accept_some(accepting, &tenant, &mut next).await {
             results[place] = Some(result);
@@ -122,6 +125,36 @@ async fn accept(accepting: &Accepting, Bulk { tenant, requests }: Bulk) -> BulkR
     results
         .map(|(result, to)| result.map(|accepted| AcceptedMessage { to, ..accepted }))
         .collect()
+}
+
+/// Takes out those that may not be accepted because of what people wish.
+async fn refuse_unwanted(
+    accepting: &Accepting,
+    tenant: &SharedTenant,
+    next: &mut VecDeque<Next>,
+) -> Vec<(usize, Result<AcceptedMessage, Failure>)> {
+    let number = |next: &Next| tenant.number(Some(&next.number)).expect("it has just been found");
+    let asked: Vec<_> = next.iter().map(|next| (number(next), &next.request)).collect();
+    let unwanted = match accepting.unwanted(tenant, &asked).await {
+        Ok(unwanted) => unwanted,
+        Err(error) => {
+            let failed = next.drain(..).map(|next| (next.place, Err(error.clone().into())));
+            return failed.collect();
+        }
+    };
+    let mut results = Vec::new();
+    let mut kept = VecDeque::with_capacity(next.len());
+    for (next, unwanted) in next.drain(..).zip(unwanted) {
+        match unwanted {
+            None => kept.push_back(next),
+            Some(unwanted) => {
+                let problem = unwanted.to_problem().into();
+                results.push((next.place, repeated_or(accepting, tenant, &next.request, problem).await));
+            }
+        }
+    }
+    *next = kept;
+    results
 }
 
 /// Accepts as many of the next ones as the tenant has places for without another count; all of them, if it has none at all.

@@ -6,6 +6,7 @@ mod accept_many;
 mod allowances;
 mod call_limits;
 mod change;
+mod consent;
 mod deliver;
 mod gate;
 mod host;
@@ -45,6 +46,7 @@ use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
 use allowances::Allowances;
 use call_limits::CallLimits;
+use consent::Consent;
 use gate::Gate;
 use in_flight::InFlightLimits;
 use spooling::Spooling;
@@ -72,6 +74,7 @@ pub struct Sending {
     messages: Messages,
     directory: Arc<Directory>,
     gate: Gate,
+    consent: Consent,
     jobs: Jobs,
     holds: NumberHolds,
     recent_calls: Arc<RecentCalls>,
@@ -156,6 +159,7 @@ impl Sending {
             messages: shared.messages,
             directory: shared.directory,
             gate,
+            consent: Consent::new(&ports),
             jobs: shared.jobs,
             holds: shared.holds,
             recent_calls: shared.recent_calls,

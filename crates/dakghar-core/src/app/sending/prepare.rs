@@ -122,8 +122,9 @@ impl Sending {
         let due = self.load(waited, jobs, stopped, &mut waiting).await?;
         let candidates = self.find_tenants(due, stopped).await?;
         let Referred { ready, waiting: early } = self.refer(candidates).await?;
-        let early = early.into_iter().map(|candidate| (candidate.message, candidate.job));
-        stopped.extend(early.map(|(message, job)| Stopped::Changed(Box::new(message), job)));
+        let (ready, given_up) = self.consent.divide(ready, self.ports.clock.present()).await?;
+        let changed = early.into_iter().chain(given_up);
+        stopped.extend(changed.map(|Candidate { message, job, .. }| Stopped::Changed(Box::new(message), job)));
         let mut passed = Vec::with_capacity(ready.len());
         for verdict in self.gate.judge(ready, self.ports.clock.present()).await? {
             match verdict {

@@ -13,6 +13,7 @@ mod numbers;
 mod recent;
 mod register;
 mod remove;
+mod sending_rules;
 mod token;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use super::{Tenants, phone_number_taken};
 use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::new_keys::{API_KEY_PREFIX, make_secret};
+use crate::domain::SendingRules;
 use crate::domain::audit::{AuditAction, Principal, tenant_changes};
 use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
@@ -61,6 +62,7 @@ impl Tenants {
             past_numbers: Vec::new(),
             limits: TenantLimits::default(),
             auto: AutoRedriving::default(),
+            rules: SendingRules::default(),
             created_at: now,
             updated_at: now,
             removed_at: None,

@@ -65,6 +65,12 @@ actions! {
     TenantCallbackUrlChanged = "tenant.callback_url.changed" in Tenants,
     /// What is sent again by itself was changed.
     TenantAutoRedriveChanged = "tenant.auto_redrive.changed" in Tenants,
+    /// The rules of a tenant for what is sent were changed.
+    TenantSendingRulesChanged = "tenant.sending_rules.changed" in Tenants,
+    /// A person was noted as one who opted out.
+    OptOutSet = "tenant.opt_out.set" in Tenants,
+    /// The opt-out of a person was taken back.
+    OptOutRemoved = "tenant.opt_out.removed" in Tenants,
     /// Sending was stopped for a tenant.
     TenantPaused = "tenant.paused" in Tenants,
     /// Sending goes on for a tenant.

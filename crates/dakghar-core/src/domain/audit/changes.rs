@@ -7,6 +7,7 @@ use crate::domain::hold::Hold;
 use crate::domain::limits::TenantLimit;
 use crate::domain::meta_app::MetaApp;
 use crate::domain::scopes::Scope;
+use crate::domain::sending_rules::Enforced;
 use crate::domain::tenant::{PhoneNumber, Tenant};
 
 /// Returns the changes of a tenant. Names, URLs, tokens and how numbers are written are named, and not shown.
@@ -26,6 +27,14 @@ pub fn tenant_changes(before: Option<&Tenant>, after: &Tenant) -> Vec<FieldChang
         "autoRedrive",
         was(|before, after| before.auto.policy != after.auto.policy),
     );
+    let enforced = |tenant: &Tenant| {
+        Some(tenant.rules.enforced)
+            .filter(|choice| *choice != Enforced::None)
+            .map(Enforced::as_str)
+    };
+    changes.shown("optOuts.enforce", before.and_then(enforced), enforced(after));
+    let words = |tenant: &Tenant| (!tenant.rules.stop_words).then_some("false");
+    changes.shown("optOuts.stopWords", before.and_then(words), words(after));
     let reason = |tenant: &Tenant| hold_reason(tenant.hold);
     changes.shown("hold", before.and_then(reason), reason(after));
     let removed = |tenant: &Tenant| tenant.removed_at.is_some().then_some("true");

@@ -10,6 +10,7 @@ use super::super::trace::TraceContext;
 use super::direction::Direction;
 use super::origin::Origin;
 use super::policy::UnknownOutcome;
+use super::terms::Terms;
 
 /// The client's key for a send, and the fingerprint of the request under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct Accepted {
     pub conversation_kind: ConversationKind,
     /// Inbound, in a group: the person who wrote it, as given.
     pub sender: Option<Arc<str>>,
+    /// Outbound: the conditions under which it may go out.
+    pub terms: Terms,
     /// The span in which it was accepted or received, where traces are kept.
     pub trace: Option<TraceContext>,
 }

@@ -24,15 +24,21 @@ pub enum DeadReason {
     Poison,
     /// Its number does not belong to the tenant any more.
     NumberRemoved,
+    /// The person opted out of such messages before it was sent.
+    OptedOut,
+    /// The customer service window that it asked for was closed before it was sent.
+    WindowClosed,
 }
 
 impl DeadReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::AttemptsExhausted,
         Self::OutcomeUnknown,
         Self::Poison,
         Self::NumberRemoved,
+        Self::OptedOut,
+        Self::WindowClosed,
     ];
 
     /// The name used in answers and in the stores.
@@ -42,6 +48,8 @@ impl DeadReason {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Poison => "poison",
             Self::NumberRemoved => "number_removed",
+            Self::OptedOut => "opted_out",
+            Self::WindowClosed => "window_closed",
         }
     }
 

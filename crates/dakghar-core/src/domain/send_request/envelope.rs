@@ -55,6 +55,16 @@ pub(super) fn read<'b>(fields: &Fields<'b>, kind: &str, is_raw: bool, findings: 
     envelope
 }
 
+/// True if the fields say that the message is marketing: by Meta's name of the category, or by an option that only Meta's
+/// endpoint for marketing has.
+pub(super) fn is_marketing(kind: &str, envelope: &Envelope<'_>) -> bool {
+    envelope.iter().any(|(name, member)| match *name {
+        "category" => (member.node.as_text()).is_some_and(|category| category.eq_ignore_ascii_case("marketing")),
+        "product_policy" | "message_activity_sharing" => kind == "template",
+        _ => false,
+    })
+}
+
 /// Returns the fields as one JSON object, each value as the client wrote it.
 pub(super) fn to_json(envelope: &Envelope<'_>) -> Option<Arc<str>> {
     if envelope.is_empty() {

@@ -22,6 +22,8 @@ pub(super) enum Field {
     Metadata,
     ClientOpaque,
     UnknownOutcome,
+    Marketing,
+    RequireOpenWindow,
     Recipient,
     RecipientType,
     Context,
@@ -35,7 +37,7 @@ pub(super) enum Field {
 }
 
 /// Every name, and its field. Where a field has two names, Meta's comes first.
-const NAMES: [(&str, Field); 32] = [
+const NAMES: [(&str, Field); 34] = [
     ("to", Field::To),
     ("from", Field::From),
     ("type", Field::Type),
@@ -51,6 +53,8 @@ const NAMES: [(&str, Field); 32] = [
     ("biz_opaque_callback_data", Field::ClientOpaque),
     ("bizOpaqueCallbackData", Field::ClientOpaque),
     ("unknownOutcome", Field::UnknownOutcome),
+    ("marketing", Field::Marketing),
+    ("requireOpenWindow", Field::RequireOpenWindow),
     ("recipient", Field::Recipient),
     ("recipient_type", Field::RecipientType),
     ("recipientType", Field::RecipientType),
@@ -86,6 +90,8 @@ impl Field {
                 | Self::Priority
                 | Self::Metadata
                 | Self::UnknownOutcome
+                | Self::Marketing
+                | Self::RequireOpenWindow
                 | Self::Raw
         )
     }

@@ -22,6 +22,7 @@ impl SendRequest {
             let message = "must be template at this endpoint";
             return Err(Problem::field(ErrorCode::InvalidType, "/type", message));
         }
+        self.terms.marketing = true;
         let envelope = self.content.envelope.as_deref();
         let members: Option<RawMembers<'_>> = envelope.and_then(|text| serde_json::from_str(text).ok());
         let has = |name: &&str| members.as_ref().is_some_and(|members| members.get(name).is_some());

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use super::country::Country;
 use super::ids::{IdempotencyKey, PhoneNumberId};
-use super::message::{Content, Priority, UnknownOutcome};
+use super::message::{Content, Priority, Terms, UnknownOutcome};
 use super::problem::Problem;
 use super::time::Timestamp;
 use super::trace::TraceContext;
@@ -64,6 +64,8 @@ pub struct SendRequest {
     pub client_opaque: Option<Arc<str>>,
     /// The policy for a call with an unknown outcome; `None` leaves it to the tenant's policy.
     pub unknown_outcome: Option<UnknownOutcome>,
+    /// The conditions under which it may go out.
+    pub terms: Terms,
     /// SHA-256 of the canonical request: equal for requests with the same meaning. Leaves out the idempotency key.
     pub fingerprint: [u8; 32],
     /// Set if a time in it is in the past, so that it can only be the repetition of an earlier request. This is the
@@ -150,6 +152,10 @@ fn parse_of(
         client_opaque: client_opaque.as_deref(),
     };
     let fingerprint = said.fingerprint(body.len());
+    let terms = Terms {
+        marketing: options.marketing || envelope::is_marketing(saying.kind, &envelope),
+        open_window: options.open_window,
+    };
     Ok(SendRequest {
         to,
         from: options.from,
@@ -161,6 +167,7 @@ fn parse_of(
         metadata: options.metadata,
         client_opaque,
         unknown_outcome: options.unknown_outcome,
+        terms,
         fingerprint,
         overdue,
         trace: None,
@@ -210,6 +217,8 @@ impl Said<'_> {
             ("priority", Some(options.priority.as_str())),
             ("opaque", *client_opaque),
             ("unknownOutcome", options.unknown_outcome.map(UnknownOutcome::as_str)),
+            ("marketing", options.marketing.then_some("true")),
+            ("requireOpenWindow", options.open_window.then_some("true")),
         ];
         for (name, text) in texts {
             if let Some(text) = text {

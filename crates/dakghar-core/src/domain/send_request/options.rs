@@ -7,7 +7,7 @@ use super::super::message::{Priority, UnknownOutcome};
 use super::super::problem::ErrorCode;
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
-use super::json::Member;
+use super::json::{Member, Node};
 
 /// Bytes of `metadata` as written.
 const METADATA_BYTES_MAX: usize = 2_048;
@@ -22,6 +22,8 @@ pub(super) struct Options {
     pub(super) priority: Priority,
     pub(super) metadata: Option<Arc<str>>,
     pub(super) unknown_outcome: Option<UnknownOutcome>,
+    pub(super) marketing: bool,
+    pub(super) open_window: bool,
 }
 
 pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Options {
@@ -54,6 +56,8 @@ pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Options {
             );
         }
     }
+    options.marketing = read_flag(fields, Field::Marketing, findings);
+    options.open_window = read_flag(fields, Field::RequireOpenWindow, findings);
     if let Some(member) = fields.get(Field::Metadata) {
         options.metadata = read_metadata(member, findings);
     }
@@ -69,6 +73,17 @@ pub(super) fn send_from(sender: &PhoneNumberId, fields: &Fields<'_>, options: &m
         refuse(findings, ErrorCode::InvalidPhoneNumberId, member, message);
     }
     options.from = Some(sender.clone());
+}
+
+fn read_flag(fields: &Fields<'_>, field: Field, findings: &mut Findings) -> bool {
+    match fields.get(field).map(|member| (member, &member.node)) {
+        None => false,
+        Some((_, Node::Bool(is_set))) => *is_set,
+        Some((member, _)) => {
+            refuse(findings, ErrorCode::InvalidField, member, "must be true or false");
+            false
+        }
+    }
 }
 
 /// Returns the number that the client chose, valid or not at all.

@@ -10,6 +10,7 @@ use crate::domain::hold::SendingHold;
 use crate::domain::ids::{ApiKeyId, AppId, EndpointId, PhoneNumberId, TenantId};
 use crate::domain::meta_app::MetaApp;
 use crate::domain::operator_key::OperatorKey;
+use crate::domain::opt_out::OptOut;
 use crate::domain::page::Listed;
 use crate::domain::redrive::Redrive;
 use crate::domain::tenant::Tenant;
@@ -51,6 +52,8 @@ pub enum AuditedChange {
     SaveRedrive(Box<Redrive>),
     /// Stores a new erasure of a person.
     InsertErasure(Box<PersonErasure>),
+    /// Keeps what was said of one person.
+    NoteOptOuts(Vec<OptOut>),
     /// Saves a message, with its entry in the feed.
     SaveMessage(Box<Save>),
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::conversation::{Conversation, ConversationTouch};
+use crate::domain::conversation::{Conversation, ConversationTouch, WindowOpening};
 use crate::domain::ids::{ConversationId, TenantId, WaId};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::time::Timestamp;
@@ -13,6 +13,10 @@ use crate::domain::time::Timestamp;
 pub trait ConversationStore: Send + Sync {
     /// Creates conversations or moves them forward, in one commit.
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
+
+    /// Moves the last word of people forward, in conversations that exist; their messages stay as they are. Returns for each
+    /// whether its conversation exists. Doing it again, or late, is harmless.
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError>;
 
     /// Returns the tenant's conversations, the one with the newest message first. Only those after `before` (time and
     /// id of the last one on the previous page).

@@ -53,7 +53,10 @@ fn check_rest(state: &State, messages: &[Seen]) -> Check {
     for seen in messages {
         let told = || describe(seen);
         must(!seen.status().is_unsettled(), "every message ends", told)?;
-        if matches!(seen.dead_reason(), Some(DeadReason::Poison | DeadReason::NumberRemoved)) {
+        if matches!(
+            seen.dead_reason(),
+            Some(DeadReason::Poison | DeadReason::NumberRemoved | DeadReason::OptedOut | DeadReason::WindowClosed)
+        ) {
             return broken("a message is given up for a reason that is true", told);
         }
     }

@@ -375,7 +375,9 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
                         && (after.attempts_counted() >= after.attempts_max() || was_slowed_down_for_long(before, after))
                 }
                 Some(DeadReason::Poison) => !after.maybe_sent() && after.strikes() >= 5,
-                Some(DeadReason::NumberRemoved) => !after.maybe_sent(),
+                Some(DeadReason::NumberRemoved | DeadReason::OptedOut | DeadReason::WindowClosed) => {
+                    !after.maybe_sent()
+                }
                 None => false,
             };
             must(is_true, "a message is given up for a reason that is true", change)?;

@@ -39,6 +39,8 @@ pub enum Call {
     KeepListener,
     Listeners,
     Redrive,
+    NoteOptOuts,
+    FindOptOuts,
     Advance,
     Query,
     FindTenants,

@@ -15,12 +15,14 @@ pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod number_calls;
 pub(super) mod operators;
+pub(super) mod opt_outs;
 pub(super) mod people;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;
 pub(super) mod secrets;
 pub(super) mod send;
 pub(super) mod send_bulk;
+pub(super) mod sending_rules;
 pub(super) mod tenants;
 
 use axum::response::Response;

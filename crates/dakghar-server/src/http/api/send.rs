@@ -56,7 +56,8 @@ pub(in crate::http) struct SendMessage {
     #[schema(value_type = Option<Object>)]
     template: Option<serde_json::Value>,
     /// In place of all fields of the message: Meta's body as it is. Only whom it goes to is checked. Beside it stand
-    /// only `from`, the idempotency key, `sendAt`, `expiresAt`, `priority`, `unknownOutcome` and `metadata`.
+    /// only `from`, the idempotency key, `sendAt`, `expiresAt`, `priority`, `unknownOutcome`, `marketing`,
+    /// `requireOpenWindow` and `metadata`.
     #[schema(value_type = Option<Object>, example = json!({"to": "+919111111111", "type": "text", "text": {"body": "Hello"}}))]
     raw: Option<serde_json::Value>,
     /// With a template: sends it through Meta's Marketing Messages endpoint, by this policy (`CLOUD_API_FALLBACK` or
@@ -86,6 +87,11 @@ pub(in crate::http) struct SendMessage {
     /// What happens when nobody knows whether Meta took it; the tenant's policy when absent.
     #[schema(schema_with = views::unknown_outcomes)]
     unknown_outcome: Option<String>,
+    /// `true`: it is marketing, and opt-outs of marketing count for it. So does whatever goes to Meta's endpoint for marketing.
+    marketing: Option<bool>,
+    /// `true`: only while the person's customer service window is open. It is refused otherwise, and one that waits until the
+    /// window has closed ends as `dead` with `window_closed`.
+    require_open_window: Option<bool>,
     /// Data of your own: a flat object of at most 2,048 bytes.
     #[schema(value_type = Option<Object>, example = json!({"order": "1234"}))]
     metadata: Option<serde_json::Value>,
@@ -137,6 +143,8 @@ pub(super) const SEND: &[ErrorCode] = &[
     ErrorCode::InvalidMetadata,
     ErrorCode::InvalidPhoneNumberId,
     ErrorCode::TooManyWaiting,
+    ErrorCode::OptedOut,
+    ErrorCode::WindowClosed,
 ];
 
 /// What became of a request to send.

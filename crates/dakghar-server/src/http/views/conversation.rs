@@ -40,9 +40,10 @@ pub(in crate::http) struct ConversationView {
     last_message_id: String,
     /// When that was.
     last_message_at: String,
-    /// When the person last wrote.
+    /// When the person last wrote or called.
     last_inbound_at: Option<String>,
-    /// Until when free-form messages may be sent; `null` when the person never wrote, and for a group.
+    /// Until when free-form messages may be sent; `null` when the person never wrote or called, and for a
+    /// group. The 24 hours count from Meta's time of the message or call, however late it is reported.
     customer_service_window_until: Option<String>,
 }
 

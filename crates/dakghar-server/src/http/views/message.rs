@@ -104,6 +104,10 @@ pub(in crate::http) struct MessageView {
     /// What happens when nobody knows whether Meta took it.
     #[schema(schema_with = unknown_outcomes)]
     unknown_outcome: &'static str,
+    /// Outbound: whether it is marketing, because the client or Meta's endpoint for it says so.
+    marketing: bool,
+    /// Outbound: whether it goes out only while the person's customer service window is open.
+    require_open_window: bool,
     /// When it may be sent.
     scheduled_at: Option<String>,
     /// No call to Meta starts after this.
@@ -184,6 +188,8 @@ impl From<&Message> for MessageView {
             hold_reason: message.delivery.hold_reason.map(HoldReason::as_str),
             priority: message.accepted.priority.as_str(),
             unknown_outcome: message.accepted.unknown_outcome.as_str(),
+            marketing: message.accepted.terms.marketing,
+            require_open_window: message.accepted.terms.open_window,
             scheduled_at: message.delivery.slot_at.as_ref().map(Timestamp::to_string),
             expires_at: message.delivery.expires_at.as_ref().map(Timestamp::to_string),
             metadata: message.accepted.metadata.as_deref().map(raw_json),

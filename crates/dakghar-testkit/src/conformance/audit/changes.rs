@@ -9,7 +9,7 @@ use dakghar_core::ports::{AuditedChange as Change, Carried, Save};
 use super::{all, whole};
 use crate::conformance::stores::{Stores, accept_as, load};
 use crate::samples::{
-    at, audit_entry, endpoint, erasure, event, meta_app, operator_key, outbound, redrive, tenant, tenant_id,
+    at, audit_entry, endpoint, erasure, event, meta_app, operator_key, opt_out, outbound, redrive, tenant, tenant_id,
 };
 
 async fn carry_out(stores: &Stores, change: Change) -> Carried {
@@ -115,6 +115,10 @@ pub async fn every_change_is_carried_out_with_its_record(stores: Stores) {
     done(&stores, Change::SaveRedrive(Box::new(begun.clone()))).await;
     begun.version += 1;
     assert_eq!(stores.redrives.find_redrive(&begun.id).await, Ok(Some(begun)));
+    let said = opt_out(owner.id, "1", 5);
+    done(&stores, Change::NoteOptOuts(vec![said.clone()])).await;
+    let found = stores.opt_outs.find_opt_outs(&owner.id, &[said.key.mark]).await;
+    assert_eq!(found, Ok(vec![said]));
     let asked = erasure(owner.id);
     done(&stores, Change::InsertErasure(Box::new(asked.clone()))).await;
     let found = stores.person_erasures.find_erasure(&owner.id, &asked.id).await;

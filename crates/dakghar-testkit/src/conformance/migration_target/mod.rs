@@ -5,6 +5,7 @@ mod audit;
 mod exceptions;
 mod installation;
 mod operators;
+mod opt_outs;
 mod record;
 
 pub use audit::moved_records_of_the_audit_log_make_a_chain_that_goes_on;
@@ -171,6 +172,7 @@ fn records(kind: Kind) -> Vec<Record> {
             .to_vec(),
         Kind::OperatorKeys => operators(),
         Kind::InstallationSecrets => secrets(),
+        Kind::OptOuts => opt_outs::moved(owner),
         Kind::Audit => audit::moved(owner),
         Kind::Endpoints => endpoints(owner),
         Kind::Progress => progress(owner),
@@ -292,6 +294,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::OperatorKey(key) => assert_operator(&under_test, &key).await,
                 Record::InstallationSecrets(secrets) => assert_secrets(&under_test, secrets).await,
                 Record::App(app) => assert_app(&under_test, app).await,
+                Record::OptOut(said) => opt_outs::assert_moved(&under_test, said).await,
                 Record::Audit(record) => audit::assert_moved(&under_test, &record).await,
             }
         }

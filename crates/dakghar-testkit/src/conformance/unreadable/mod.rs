@@ -13,6 +13,7 @@ mod installation;
 mod lists;
 mod messages;
 mod operators;
+mod opt_outs;
 mod records;
 mod redrives;
 mod statuses;
@@ -20,8 +21,8 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, PhoneNumberId,
-    Place, RedriveId, TenantId,
+    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, OptOutKey,
+    PhoneNumberId, Place, RedriveId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -37,6 +38,7 @@ pub use installation::*;
 pub use lists::*;
 pub use messages::*;
 pub use operators::*;
+pub use opt_outs::*;
 pub use records::*;
 pub use redrives::*;
 pub use statuses::*;
@@ -77,6 +79,8 @@ pub enum Record {
     App(AppId),
     /// A key of an operator.
     OperatorKey(ApiKeyId),
+    /// What a person said, by the tenant and its key; but neither the time, nor that it opts out.
+    OptOut(TenantId, OptOutKey),
     /// Secrets of the installation, by their name.
     InstallationSecrets(String),
     /// An endpoint, but not whose it is, nor its seat.
@@ -143,6 +147,8 @@ macro_rules! unreadable_suite {
             the_list_of_operators_leaves_it_out
             keys_of_operators_beside_it_are_saved
             a_broken_key_of_an_operator_is_revoked
+            opt_outs_that_cannot_be_read_count
+            opt_outs_beside_it_are_kept_and_listed
             secrets_of_the_installation_are_an_error_of_their_own
             it_is_an_endpoint_error_of_its_own
             endpoints_beside_it_are_saved

@@ -2,7 +2,9 @@
 
 use dakghar_core::domain::message::{LetterClass, Status};
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{ConversationTouch, Direction, KeyUse, PhoneNumber, Tenant, TenantId, WebhookEvent};
+use dakghar_core::domain::{
+    ConversationTouch, Direction, KeyUse, PhoneNumber, Tenant, TenantId, WebhookEvent, WindowOpening,
+};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion, TenantSaved};
 
 use super::super::read_pages;
@@ -158,11 +160,22 @@ async fn mixed_conversations(port: &Breakable, tenant: TenantId) -> (Vec<Convers
     (whole, broken)
 }
 
-/// Covers `ConversationStore::touch`.
+/// Covers `ConversationStore::touch` and `ConversationStore::open_windows`.
 pub async fn conversations_beside_it_move(port: Breakable) {
     let tenant = tenant_id();
     let (whole, broken) = mixed_conversations(&port, tenant).await;
     let new = touch(tenant_id(), &person("new"), at(1), Direction::Outbound);
+    let openings: Vec<WindowOpening> = broken
+        .iter()
+        .chain(&whole)
+        .map(|touch| WindowOpening {
+            tenant_id: touch.tenant_id,
+            id: touch.id,
+            at: at(4_000),
+        })
+        .collect();
+    let opened = port.stores.conversations.open_windows(&openings).await;
+    assert_eq!(opened.map(|opened| opened.len()), Ok(openings.len()));
     let mut batch: Vec<_> = broken.iter().chain(&whole).map(later).collect();
     batch.push(new.clone());
     for _ in 0..2 {

@@ -6,7 +6,7 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 15] = [
+const OF_A_TENANT: [&str; 17] = [
     "Chunk",
     "StatusRecord",
     "TenantId",
@@ -22,6 +22,8 @@ const OF_A_TENANT: [&str; 15] = [
     "PersonPortion",
     "Endpoint",
     "KeyUse",
+    "OptOut",
+    "WindowOpening",
 ];
 
 /// Methods that look at records of all tenants, and who may call them.

@@ -10,7 +10,7 @@ use dakghar_core::domain::ids::{
 };
 use dakghar_core::domain::message::{
     Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, SendError,
-    Status, TimelineEntry, TimelineEvent, UnknownOutcome,
+    Status, Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::trace::TraceContext;
 use dakghar_core::ports::{JobKey, QueueEntry};
@@ -122,6 +122,9 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
         trace: read.optional("trace", accepted.trace.as_ref(), |trace| {
             TraceContext::from_bytes(&trace.bytes)
         })?,
+        terms: read
+            .optional("terms", accepted.terms.as_deref(), Terms::parse)?
+            .unwrap_or_default(),
         id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
         tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
         phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,

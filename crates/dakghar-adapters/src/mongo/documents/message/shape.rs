@@ -54,6 +54,9 @@ pub(super) struct AcceptedFields<'a> {
     /// Set when the content was removed, and nothing but its type is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content_removed_at: Option<DateTime>,
+    /// Absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) terms: Option<Cow<'a, str>>,
     /// Only of what Meta reports: `<phoneNumberId>:<wamid>`, under which a message is received once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbound_key: Option<String>,

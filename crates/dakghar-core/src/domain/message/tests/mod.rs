@@ -64,6 +64,7 @@ pub(in crate::domain) fn queued() -> Message {
         attempts_max: ATTEMPTS_MAX_DEFAULT,
         created_at: START,
         origin: Origin::Client,
+        terms: Terms::default(),
         trace: None,
         conversation_kind: crate::domain::ConversationKind::Person,
         sender: None,

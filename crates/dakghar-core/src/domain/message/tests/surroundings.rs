@@ -146,7 +146,7 @@ fn a_message_that_waited_for_days_is_not_ended_by_its_first_slow_down() {
     let now = START + 3 * DAY;
     assert!(matches!(
         send(&mut message, now, &refused(131_056, 400)),
-        Recorded::Retry(_)
+        Recorded::PairSlowDown(_)
     ));
 }
 

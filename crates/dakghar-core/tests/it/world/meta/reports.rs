@@ -114,6 +114,7 @@ impl Meta {
             problem: None,
             raw: text.into(),
             amends: None,
+            signals: Vec::new(),
             told_at: None,
         }
     }

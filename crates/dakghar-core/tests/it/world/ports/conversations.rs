@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp, WaId};
+use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp, WaId, WindowOpening};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::{Near, Shared, at_once};
@@ -14,6 +14,12 @@ impl ConversationStore for Near {
         let batch = batch.to_vec();
         let touch = move |shared: &Shared| at_once(shared.store.touch(&batch));
         self.once(Call::Touch, touch).await
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        let batch = batch.to_vec();
+        let open = move |shared: &Shared| at_once(shared.store.open_windows(&batch));
+        self.once(Call::Touch, open).await
     }
 
     async fn list(

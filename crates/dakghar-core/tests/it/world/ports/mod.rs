@@ -12,6 +12,7 @@ mod keys;
 mod listeners;
 mod lists;
 mod messages;
+mod opt_outs;
 mod pacer;
 pub mod queue;
 mod redrives;
@@ -130,6 +131,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),
+        opt_outs: Arc::new(near.clone()),
         person_erasures: shared.store.clone(),
         queue: match queue {
             QueueKind::Table => Arc::new(TableQueue::new(near.clone())),

@@ -3,7 +3,7 @@
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::auto_redrive::AutoRedrive;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{Problem, Tenant, TenantId};
+use dakghar_core::domain::{OptOutScope, PersonErasure, Problem, SendingRules, Tenant, TenantId};
 
 use super::Process;
 
@@ -13,6 +13,49 @@ impl Process {
         let tenants = &self.app.tenants;
         let set = tenants.set_auto_redrive(tenant, Some(policy), Principal::CLI);
         Ok(set.await.map(drop)?)
+    }
+
+    /// Sets what is kept to when something is sent.
+    pub async fn set_sending_rules(&self, tenant: &TenantId, rules: SendingRules) -> Result<(), Problem> {
+        let set = self.app.tenants.set_sending_rules(tenant, rules, Principal::CLI);
+        Ok(set.await.map(drop)?)
+    }
+
+    /// Notes that a person opted out; of nothing takes it back.
+    pub async fn set_opt_out(
+        &self,
+        tenant: &TenantId,
+        person: &str,
+        scope: Option<OptOutScope>,
+    ) -> Result<(), Problem> {
+        let opt_outs = &self.app.opt_outs;
+        match scope {
+            Some(scope) => opt_outs.set(tenant, person, scope, Principal::CLI).await?,
+            None => opt_outs.remove(tenant, person, Principal::CLI).await?,
+        };
+        Ok(())
+    }
+
+    /// What a person opted out of, and whether their id is known.
+    pub async fn opt_outs(&self, tenant: &TenantId, person: &str) -> Result<Vec<(OptOutScope, bool)>, Problem> {
+        let found = self.app.opt_outs.find(tenant, person).await?.opt_outs;
+        Ok(found
+            .iter()
+            .map(|said| (said.key.scope, said.person.is_some()))
+            .collect())
+    }
+
+    /// Erases a person to the end.
+    pub async fn erase(&self, tenant: &TenantId, person: &str) -> Result<PersonErasure, Problem> {
+        let begun = self.app.erasing.begin(tenant, person, false, Principal::CLI).await?;
+        loop {
+            self.app.erasing.work().await?;
+            let erasure = self.app.erasing.find(tenant, &begun.id.to_string()).await?;
+            if !erasure.is_open() {
+                return Ok(erasure);
+            }
+            self.shared.wire.executor.sleep(std::time::Duration::from_secs(1)).await;
+        }
     }
 
     /// The tenant as it is stored.
