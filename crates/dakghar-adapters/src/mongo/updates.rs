@@ -6,12 +6,15 @@
 
 use std::time::Instant;
 
+use bson::raw::cstr;
 use bson::{Document, RawArrayBuf, RawDocumentBuf, rawdoc};
 use dakghar_core::ports::StoreError;
+use mongodb::ClientSession;
 
 use super::MongoStore;
 use super::connect::WRITE_CONCERN_TIMEOUT;
 use super::failure::{DUPLICATE_KEY, Failure, refused_update, unconfirmed};
+use super::transactions::Aborted;
 
 /// Statements in one command.
 const STATEMENTS_MAX: usize = 1_000;
@@ -58,6 +61,38 @@ impl MongoStore {
         }
     }
 
+    /// Executes statements inside of a transaction, in any order. Returns how many of them matched a document or inserted one.
+    /// A statement that is refused undoes the transaction.
+    pub(super) async fn update_within(
+        &self,
+        session: &mut ClientSession,
+        collection: &str,
+        statements: &[RawDocumentBuf],
+    ) -> Result<usize, Aborted> {
+        let (mut matched, mut from) = (0, 0);
+        for length in chunk_lengths(statements) {
+            let range = from..from + length;
+            from = range.end;
+            let run = self
+                .database
+                .run_raw_command(updates(collection, &statements[range.clone()]));
+            let reply = match run.session(&mut *session).await {
+                Ok(reply) => read_reply(&reply),
+                Err(error) => return Err(self.undone(session, error).await),
+            };
+            if let Some(refused) = reply.refused.into_iter().next() {
+                self.undo(session).await;
+                return Err(if refused.is_duplicate {
+                    Aborted::Duplicate
+                } else {
+                    Aborted::Refused(range.start + refused.index, refused.error)
+                });
+            }
+            matched += reply.matched;
+        }
+        Ok(matched)
+    }
+
     async fn run_update(&self, command: RawDocumentBuf, started: Instant) -> Result<UpdateReply, Failure> {
         let left = self.options.write_timeout.saturating_sub(started.elapsed());
         let run = self.database.run_raw_command(command);
@@ -87,17 +122,20 @@ pub(super) fn chunk_lengths(statements: &[RawDocumentBuf]) -> Vec<usize> {
 
 /// The `update` command.
 fn command(collection: &str, statements: &[RawDocumentBuf]) -> RawDocumentBuf {
+    let wtimeout_ms = i64::try_from(WRITE_CONCERN_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    let mut command = updates(collection, statements);
+    let concern = rawdoc! { "w": "majority", "j": true, "wtimeout": wtimeout_ms };
+    command.append(cstr!("writeConcern"), concern);
+    command
+}
+
+/// The `update` command, as it is part of a transaction: that has the write concern.
+fn updates(collection: &str, statements: &[RawDocumentBuf]) -> RawDocumentBuf {
     let mut updates = RawArrayBuf::new();
     for statement in statements {
         updates.push(statement);
     }
-    let wtimeout_ms = i64::try_from(WRITE_CONCERN_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
-    rawdoc! {
-        "update": collection,
-        "ordered": false,
-        "writeConcern": { "w": "majority", "j": true, "wtimeout": wtimeout_ms },
-        "updates": updates,
-    }
+    rawdoc! { "update": collection, "ordered": false, "updates": updates }
 }
 
 fn read_reply(reply: &Document) -> UpdateReply {

@@ -1,5 +1,6 @@
 //! Deliveries to an endpoint: each entry, at least once, in the order that was asked for, whatever the receiver does.
 
+mod earlier_runs;
 mod erased;
 mod full;
 mod lines;
@@ -63,7 +64,11 @@ struct Story {
 
 impl Story {
     fn new(change: impl FnOnce(&mut Endpoint)) -> Self {
-        let world = World::new(Kind::Embedded);
+        Self::of(Kind::Embedded, change)
+    }
+
+    fn of(kind: Kind, change: impl FnOnce(&mut Endpoint)) -> Self {
+        let world = World::new(kind);
         let process = world.idle_process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         let mut endpoint = Endpoint {

@@ -1,6 +1,7 @@
 //! How far endpoints are, what they have not taken, and the attempts: a collection for each, all by the endpoint's id.
 
 mod advancing;
+mod together;
 
 use std::collections::HashMap;
 

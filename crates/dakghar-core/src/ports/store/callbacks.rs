@@ -34,12 +34,11 @@ pub trait CallbackStore: Send + Sync {
     async fn progress(&self, endpoints: &[EndpointId]) -> Vec<Result<Option<CallbackProgress>, StoreError>>;
 
     /// Writes each of these down, if the version of its progress is still the stored one; the version is then one higher.
-    /// `Stale` means that the place was not moved; its exceptions and attempts may have been written. It is also the answer
-    /// to a repetition of a save of which the answer was lost: whoever gets it reads the progress again. An endpoint that
-    /// was forgotten does not come back by a save of what was read before.
+    /// `Stale` means that nothing was written: whoever saved in between knows all exceptions that are stored, and no other. It
+    /// is also the answer to a repetition of a save of which the answer was lost: whoever gets it reads the progress again. An
+    /// endpoint that was forgotten does not come back by a save of what was read before.
     ///
-    /// Exceptions are durable before the place moves past them, and are gone only after what ended them is durable. So
-    /// after a crash in the middle, or an error, an entry may be delivered once more, and none is left out.
+    /// The place, the exceptions and their ends are durable together. Attempts may be missing after a crash, or an error.
     async fn advance(&self, advances: &[Advance]) -> Vec<Result<Saved, StoreError>>;
 
     /// Returns exceptions of an endpoint behind `after`, in the order of the places. One that cannot be read is left out.

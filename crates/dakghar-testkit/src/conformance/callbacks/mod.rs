@@ -9,7 +9,7 @@ pub use attempts::*;
 pub use exceptions::*;
 
 use dakghar_core::domain::Place;
-use dakghar_core::domain::callback::{Advance, CallbackProgress};
+use dakghar_core::domain::callback::{Advance, CallbackException, CallbackProgress};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::ports::Saved;
 
@@ -29,6 +29,8 @@ macro_rules! callback_store_suite {
             of_two_who_save_an_endpoint_one_is_first
             each_of_a_batch_has_its_own_fate
             a_stale_save_moves_nothing
+            a_stale_save_writes_no_exceptions
+            whoever_saves_first_has_its_exceptions_and_nobody_elses
             a_repeated_save_is_stale_and_doubles_nothing
             an_empty_batch_is_nothing
             exceptions_are_kept_as_they_are
@@ -187,6 +189,71 @@ pub async fn a_stale_save_moves_nothing(stores: Stores) {
         [1, 2],
         "what is not over for the store is there"
     );
+}
+
+/// Of an earlier run of the endpoint, whose calls ended late: the present one would never learn of what it writes.
+pub async fn a_stale_save_writes_no_exceptions(stores: Stores) {
+    let (of, other, new) = (Of::new(), Of::new(), Of::new());
+    let kept = of.exception(2);
+    advance(
+        &stores,
+        Advance {
+            exceptions: vec![kept.clone()],
+            ..of.advance(0)
+        },
+    )
+    .await;
+    advance(&stores, of.advance(1)).await;
+    let changed = CallbackException {
+        attempts: kept.attempts + 1,
+        ..kept.clone()
+    };
+    for version in [0, 1] {
+        let late = Advance {
+            exceptions: vec![of.exception(1), changed.clone(), of.exception(3)],
+            attempts: Some(attempt_log(of.endpoint, of.tenant, 2)),
+            ..of.advance(version)
+        };
+        // What shares its batch is written all the same.
+        let beside = Advance {
+            exceptions: vec![other.exception(version + 1)],
+            ..other.advance(version)
+        };
+        assert_eq!(
+            stores.callbacks.advance(&[late, beside]).await,
+            [Ok(Saved::Stale), Ok(Saved::Done)]
+        );
+        assert_eq!(open(&stores, of).await, [kept.clone()]);
+        assert_eq!(attempts(&stores, of, PageLimit::items(5)).await, []);
+    }
+    assert_eq!(places(&open(&stores, other).await), [1, 2]);
+    let never_saved = Advance {
+        exceptions: vec![new.exception(1)],
+        ..new.advance(1)
+    };
+    assert_eq!(stores.callbacks.advance(&[never_saved]).await, [Ok(Saved::Stale)]);
+    assert_eq!((open(&stores, new).await, progress(&stores, new).await), (vec![], None));
+}
+
+pub async fn whoever_saves_first_has_its_exceptions_and_nobody_elses(stores: Stores) {
+    let of = Of::new();
+    for version in 0..10 {
+        let [mine, theirs] = [100, 200].map(|from| Advance {
+            exceptions: vec![of.exception(from + version)],
+            over: [99, 199].map(|from| Place::new(from + version)).to_vec(),
+            ..of.advance(version)
+        });
+        let (mine, theirs) = ([mine], [theirs]);
+        let (one, other) = tokio::join!(stores.callbacks.advance(&mine), stores.callbacks.advance(&theirs));
+        let (done, stale) = ([Ok(Saved::Done)], [Ok(Saved::Stale)]);
+        let expected = match (one == done, other == done) {
+            (true, false) => 100 + version,
+            (false, true) => 200 + version,
+            _ => panic!("{one:?} and {other:?}"),
+        };
+        assert!(one == stale || other == stale, "{one:?} and {other:?}");
+        assert_eq!(places(&open(&stores, of).await), [expected]);
+    }
 }
 
 pub async fn a_repeated_save_is_stale_and_doubles_nothing(stores: Stores) {
