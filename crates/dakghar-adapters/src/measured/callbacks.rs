@@ -7,7 +7,7 @@ use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::metrics::StoreCall;
-use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 
 use super::store::MeasuredStore;
 
@@ -61,6 +61,11 @@ impl<S: CallbackStore> CallbackStore for MeasuredStore<S> {
     async fn forget_attempts(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let forgetting = self.inner.forget_attempts(before, limit);
         self.measure(StoreCall::CallbacksForgetAttempts, forgetting).await
+    }
+
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError> {
+        let looking = self.inner.gone_endpoints(after, limit);
+        self.measure(StoreCall::CallbacksGone, looking).await
     }
 
     async fn forget_endpoint(

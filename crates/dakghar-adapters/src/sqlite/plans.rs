@@ -222,6 +222,14 @@ fn callbacks_are_found_by_index() {
     check(callbacks::COUNT_OPEN, "callback_exceptions_open", "endpoint_id=?");
     let of_endpoint = "SEARCH callback_exceptions USING PRIMARY KEY (endpoint_id=?)";
     assert!(plan(callbacks::COUNT_DEAD).iter().any(|step| step == of_endpoint));
+    for (next, table) in callbacks::NEXT
+        .into_iter()
+        .zip(["callback_progress", "callback_exceptions"])
+    {
+        let step = format!("SEARCH {table} USING PRIMARY KEY (endpoint_id>?)");
+        assert_eq!(plan(next), [step]);
+    }
+    assert!(plan(callbacks::IS_THERE)[0].contains("(tenant_id=?"));
     check(callbacks::FORGET_DEAD, "callback_exceptions_dead", "dead_at<?");
     check(
         callbacks::LIST_ATTEMPTS,

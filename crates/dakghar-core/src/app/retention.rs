@@ -19,18 +19,21 @@ use crate::domain::message::LetterClass;
 use crate::domain::page::PageLimit;
 use crate::domain::{Tenant, TenantId, TenantLimits};
 use crate::metrics::{LetterErased, Metrics};
-use crate::ports::{Aged, AgedPortion, Clock, Erasure, Ports, TenantStore};
+use crate::ports::{Aged, AgedPortion, CallbackStore, Clock, Erasure, Ports, TenantStore};
 
 /// Records that are looked at in one portion.
 const PORTION: u32 = 200;
 /// Tenants that are read at once.
 const TENANTS: u32 = 100;
+/// Endpoints that are looked through at once.
+const ENDPOINTS: u32 = 200;
 const DAY: Duration = Duration::from_hours(24);
 
 /// Erases what is old.
 pub struct Retention {
     tenants: Arc<dyn TenantStore>,
     erasure: Arc<dyn Erasure>,
+    callbacks: Arc<dyn CallbackStore>,
     clock: Arc<dyn Clock>,
     time: RetentionTime,
     metrics: Arc<Metrics>,
@@ -73,6 +76,7 @@ impl Retention {
         Self {
             tenants: ports.tenants.clone(),
             erasure: ports.erasure.clone(),
+            callbacks: ports.callbacks.clone(),
             clock: ports.clock.clone(),
             time: RetentionTime::new(ports),
             metrics: ports.metrics.clone(),
@@ -120,6 +124,7 @@ impl Retention {
     async fn read_tenants(&self, pass: &mut RetentionPass) -> Result<(), Failure> {
         if pass.state == PassState::Begins {
             self.erase_left_behind().await?;
+            self.forget_gone_endpoints().await?;
             // What nobody could be told to own is kept as long as the installation keeps things.
             let of = |limit| TenantLimits::default().in_force(&self.defaults, limit);
             let whole = of(TenantLimit::RetentionDays).map(|days| (None, Aged::Events, days));
@@ -145,6 +150,21 @@ impl Retention {
             tracing::info!(%tenant_id, "what was written of a removed tenant after its removal was erased");
         }
         Ok(())
+    }
+
+    /// Forgets what was written of endpoints after their removal, by whoever had a call under way, or is left of them by a crash.
+    async fn forget_gone_endpoints(&self) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            let gone = self.callbacks.gone_endpoints(after, ENDPOINTS).await?;
+            for (tenant_id, endpoint_id) in &gone.found {
+                let forget = || self.callbacks.forget_endpoint(tenant_id, endpoint_id, PORTION);
+                while forget().await? > 0 {}
+                tracing::info!(%tenant_id, %endpoint_id, "what was left of a removed endpoint was forgotten");
+            }
+            let Some(last) = gone.next else { return Ok(()) };
+            after = Some(last);
+        }
     }
 
     fn portions_of(&self, tenant: &Tenant) -> Vec<(Option<TenantId>, Aged, u32)> {

@@ -152,6 +152,8 @@ label! {
         CallbacksAttempts = "callbacks_attempts",
         /// `forget_attempts` of `callbacks`.
         CallbacksForgetAttempts = "callbacks_forget_attempts",
+        /// `gone_endpoints` of `callbacks`.
+        CallbacksGone = "callbacks_gone_endpoints",
         /// `forget_endpoint` of `callbacks`.
         CallbacksForgetEndpoint = "callbacks_forget_endpoint",
         /// `insert_redrive` of `redrives`.

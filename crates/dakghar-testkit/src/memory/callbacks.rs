@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{AttemptLogId, EndpointId, Place, TenantId, Timestamp};
-use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 
 use super::{MemoryStore, page_of};
 
@@ -145,6 +145,28 @@ impl CallbackStore for MemoryStore {
             exceptions.retain(|key, _| !dead.contains(key));
             attempts.retain(|key, _| !old.contains(key));
             (dead.len() + old.len()) as u64
+        })
+    }
+
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError> {
+        self.with(|state| {
+            let Callbacks {
+                progress, exceptions, ..
+            } = &state.callbacks;
+            let of_progress = progress.values().map(|kept| (kept.endpoint_id, kept.tenant_id));
+            let of_exceptions = exceptions
+                .values()
+                .map(|kept| (kept.endpoint_id, kept.placed.entry.tenant_id));
+            let kept: BTreeMap<EndpointId, TenantId> = of_progress.chain(of_exceptions).collect();
+            let behind = kept.into_iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+            let looked: Vec<_> = behind.take(limit as usize).collect();
+            let is_gone = |id: &EndpointId| state.endpoints.values().all(|endpoint| endpoint.kept_under != *id);
+            GoneEndpoints {
+                next: looked.last().map(|(id, _)| *id),
+                found: (looked.into_iter().filter(|(id, _)| is_gone(id)))
+                    .map(|(id, tenant_id)| (tenant_id, id))
+                    .collect(),
+            }
         })
     }
 

@@ -1,6 +1,7 @@
 //! How far endpoints are, what they have not taken, and the attempts: a collection for each, all by the endpoint's id.
 
 mod advancing;
+mod gone;
 mod together;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 use mongodb::options::Hint;
 
 use super::MongoStore;
@@ -148,6 +149,10 @@ impl CallbackStore for MongoStore {
         let exceptions = self.erase_from(&self.callback_exceptions, EXCEPTION_DEAD, dead, limit);
         let attempts = self.erase_from(&self.callback_attempts, ATTEMPT_AT, doc! { "at": before }, limit);
         Ok(exceptions.await? + attempts.await?)
+    }
+
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError> {
+        self.look_for_gone(after, limit).await
     }
 
     async fn forget_endpoint(

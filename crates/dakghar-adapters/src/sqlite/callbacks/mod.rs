@@ -3,6 +3,7 @@
 
 mod attempts;
 mod exceptions;
+mod gone;
 mod progress;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
@@ -26,6 +27,9 @@ pub(super) use progress::{COLUMNS as PROGRESS_COLUMNS, progress};
 
 #[cfg(test)]
 pub(super) use attempts::{FORGET as FORGET_ATTEMPTS, LIST as LIST_ATTEMPTS};
+#[cfg(test)]
+pub(super) use gone::{IS_THERE, NEXT};
+
 #[cfg(test)]
 pub(super) use exceptions::{COUNT_DEAD, COUNT_OPEN, DEAD, FIND as FIND_EXCEPTION, FORGET as FORGET_DEAD, OPEN};
 
@@ -150,6 +154,12 @@ impl CallbackStore for SqliteStore {
                 }
                 Ok(forgotten)
             })
+            .await
+    }
+
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError> {
+        self.delivery
+            .run(move |conn| gone::look_through(conn, after, limit))
             .await
     }
 

@@ -56,7 +56,7 @@ impl Endpoints {
     }
 
     /// Forgets what is kept of an endpoint that was removed. What a crash leaves of it, or whoever still delivers writes, is
-    /// erased with its tenant; one that is made under its id keeps its own under another id.
+    /// forgotten with what is old; one that is made under its id keeps its own under another id.
     pub(super) async fn forget(&self, endpoint: &Endpoint) -> Result<(), Failure> {
         let (store, tenant_id) = (&self.ports.callbacks, &endpoint.tenant_id);
         while store

@@ -27,6 +27,15 @@ impl ExceptionsAsked {
     }
 }
 
+/// Endpoints that are gone, and of which something is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoneEndpoints {
+    /// They, with their tenants.
+    pub found: Vec<(TenantId, EndpointId)>,
+    /// Behind this one there may be more.
+    pub next: Option<EndpointId>,
+}
+
 /// The progress of endpoints, their exceptions and their attempts.
 #[async_trait]
 pub trait CallbackStore: Send + Sync {
@@ -71,6 +80,10 @@ pub trait CallbackStore: Send + Sync {
     /// Deletes logs of attempts, and dead callbacks whose last attempt was, before this time; at most `limit` of each.
     /// Returns how many were deleted.
     async fn forget_attempts(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Looks through the next `limit` endpoints behind `after` of which a progress or exceptions are kept, and returns those that
+    /// no endpoint of their tenant keeps there any more. One that cannot be read is not gone.
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError>;
 
     /// Deletes what is kept of an endpoint of this tenant, the progress last, at most `limit` records. Returns how many were deleted: none once nothing is
     /// left.

@@ -32,7 +32,7 @@ mod timers;
 
 pub use apps::AppStore;
 pub use audit::{AuditStore, AuditedChange, Carried, Walked};
-pub use callbacks::{CallbackStore, ExceptionsAsked};
+pub use callbacks::{CallbackStore, ExceptionsAsked, GoneEndpoints};
 pub use conversations::ConversationStore;
 pub use endpoints::{EndpointInserted, EndpointStore};
 pub use erasure::{Aged, AgedPortion, ErasedPortion, Erasure};

@@ -1,7 +1,8 @@
 //! Runs of an endpoint whose calls end after a later run of it has begun: it was paused and resumed, or came back to the
 //! process that had it before.
 
-use dakghar_core::app::OutgoingCall;
+use dakghar_core::app::{ExpectedVersion, OutgoingCall, RetentionPass};
+use dakghar_core::domain::audit::Principal;
 
 use super::*;
 
@@ -94,5 +95,54 @@ fn what_an_earlier_run_writes_in_time_is_tried_by_the_later_one() {
         story.deliver();
         assert!(story.posted().contains(&"1 #2".to_owned()));
         assert_eq!((story.open(), story.after()), (vec![], 2));
+    }
+}
+
+#[test]
+fn what_is_written_of_an_endpoint_after_its_removal_is_forgotten_with_what_is_old() {
+    for kind in [Kind::Embedded, Kind::Distributed] {
+        let mut story = Story::of(kind, |_| ());
+        let kept = Endpoint {
+            seat: 1,
+            url: "https://example.com/other".to_owned(),
+            ..samples::endpoint(story.tenant.id)
+        };
+        let removed = std::mem::replace(&mut story.endpoint, kept.clone());
+        assert_eq!(
+            at_once(story.world.store.insert_endpoint(&kept)),
+            Ok(EndpointInserted::Done)
+        );
+        story.events(1);
+        // Neither of them has saved anything yet.
+        let of_removed = story.leave_behind();
+        let of_kept = story.leave_behind();
+        let (endpoints, tenant_id) = (story.process.endpoints(), story.tenant.id);
+        let id = removed.id.to_string();
+        let removing = async move {
+            let removing = endpoints.remove(&tenant_id, &id, &ExpectedVersion::ANY, Principal::CLI);
+            removing.await
+        };
+        story.world.step(removing).expect("removed");
+        story.refuse(1);
+        story.world.receivers.answer_status(&kept.url, 500);
+        for run in [of_removed, of_kept] {
+            assert_eq!(story.end(run), CallbacksSaved::Done);
+        }
+        let left = |endpoint: &Endpoint| {
+            let store = &story.world.store;
+            let progress = at_once(store.progress(&[endpoint.kept_under])).pop();
+            let progress = progress.expect("one answer").expect("no outage");
+            let exceptions = at_once(store.count_exceptions(&endpoint.kept_under, ExceptionsAsked::Open));
+            (progress.is_some(), exceptions)
+        };
+        assert_eq!([left(&removed), left(&kept)], [(true, Ok(1)), (true, Ok(1))]);
+        let retention = story.process.retention();
+        let pass = async move {
+            let mut pass = RetentionPass::default();
+            while !retention.step(&mut pass).await?.is_through {}
+            Ok::<_, Failure>(())
+        };
+        story.world.step(pass).expect("no outage");
+        assert_eq!([left(&removed), left(&kept)], [(false, Ok(0)), (true, Ok(1))]);
     }
 }

@@ -2,11 +2,12 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, ExceptionState, LastAttempt};
+use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::page::PageLimit;
-use dakghar_core::ports::Saved;
+use dakghar_core::ports::{EndpointInserted, Saved};
 
 use super::super::stores::Stores;
-use crate::samples::{at, attempt_log};
+use crate::samples::{at, attempt_log, endpoint, tenant_id};
 
 use super::steps::{Of, advance, attempts, count, log_ids, progress, small};
 
@@ -161,4 +162,56 @@ pub async fn what_was_forgotten_does_not_come_back(stores: Stores) {
     assert_eq!((progress(&stores, of).await, count(&stores, of).await), (None, [0, 0]));
     assert_eq!(attempts(&stores, of, PageLimit::items(5)).await, []);
     assert_eq!(count(&stores, beside).await, [2, 0]);
+}
+
+pub async fn what_is_kept_of_endpoints_that_are_gone_is_found(stores: Stores) {
+    let tenant = tenant_id();
+    let [with_both, with_exceptions, in_place, made_anew] = [(); 4].map(|()| Of::tenant(tenant));
+    let stranger = Of::new();
+    for of in [with_both, with_exceptions, in_place, made_anew, stranger] {
+        let states = [ExceptionState::Behind, ExceptionState::Dead];
+        let save = Advance {
+            exceptions: of.exceptions(states),
+            ..of.advance(0)
+        };
+        advance(&stores, save).await;
+    }
+    // Those that are there: one under its own id, and one that was made anew under the id of another one.
+    for (seat, id, kept_under) in [
+        (1, in_place.endpoint, in_place.endpoint),
+        (2, with_both.endpoint, made_anew.endpoint),
+    ] {
+        let endpoint = Endpoint {
+            id,
+            kept_under,
+            seat,
+            ..endpoint(tenant)
+        };
+        assert_eq!(
+            stores.endpoints.insert_endpoint(&endpoint).await,
+            Ok(EndpointInserted::Done)
+        );
+    }
+    for limit in [1, 2, 1_000] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let gone = stores.callbacks.gone_endpoints(after, limit).await;
+            let gone = gone.expect("the store answers");
+            assert!(gone.found.len() <= limit as usize);
+            found.extend(gone.found);
+            let Some(next) = gone.next else { break };
+            assert!(after < Some(next));
+            after = Some(next);
+        }
+        found.retain(|(of, _)| [tenant, stranger.tenant].contains(of));
+        let mut expected = [with_both, with_exceptions, stranger].map(|of| (of.tenant, of.endpoint));
+        expected.sort_by_key(|(_, id)| *id);
+        assert_eq!(found, expected, "{limit} at once");
+    }
+    let none = stores
+        .callbacks
+        .gone_endpoints(None, 0)
+        .await
+        .expect("the store answers");
+    assert_eq!((none.found, none.next), (vec![], None));
 }

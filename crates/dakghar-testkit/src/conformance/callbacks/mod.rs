@@ -47,6 +47,7 @@ macro_rules! callback_store_suite {
             old_attempts_and_dead_callbacks_are_forgotten_in_portions
             an_endpoint_is_forgotten_in_portions_and_no_other
             what_was_forgotten_does_not_come_back
+            what_is_kept_of_endpoints_that_are_gone_is_found
         }
     };
 }

@@ -3,7 +3,7 @@
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, ExceptionState};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{AttemptLogId, EndpointId, Place, TenantId};
-use dakghar_core::ports::{ExceptionsAsked, Saved};
+use dakghar_core::ports::{EndpointInserted, ExceptionsAsked, Saved};
 
 use super::super::read_pages;
 use super::{Breakable, MIXED, Record, is_unreadable, thirds};
@@ -178,4 +178,29 @@ pub async fn it_is_forgotten_like_the_others(port: Breakable) {
     let tenant = broken[0].placed.entry.tenant_id;
     port.break_all([Record::Progress(endpoint_id)]).await;
     assert_eq!(store.forget_endpoint(&tenant, &endpoint_id, 1_000).await, Ok(all + 1));
+}
+
+/// Covers `CallbackStore::gone_endpoints`.
+pub async fn it_is_not_gone(port: Breakable) {
+    let tenant = tenant_id();
+    let endpoint = endpoint(tenant);
+    let inserted = port.stores.endpoints.insert_endpoint(&endpoint).await;
+    assert_eq!(inserted, Ok(EndpointInserted::Done));
+    let advance = Advance {
+        progress: callback_progress(endpoint.id, tenant),
+        exceptions: vec![callback_exception(endpoint.id, tenant, Place::new(1))],
+        over: Vec::new(),
+        attempts: None,
+    };
+    assert_eq!(port.stores.callbacks.advance(&[advance]).await, [Ok(Saved::Done)]);
+    let records = [
+        Record::Endpoint(endpoint.id),
+        Record::Progress(endpoint.id),
+        Record::Exception(endpoint.id, Place::new(1)),
+    ];
+    port.break_all(records).await;
+    let gone = port.stores.callbacks.gone_endpoints(None, 1_000_000).await;
+    let gone = gone.expect("the store answers");
+    assert!(gone.next.is_some_and(|next| next >= endpoint.id));
+    assert!(gone.found.iter().all(|(_, id)| *id != endpoint.id));
 }

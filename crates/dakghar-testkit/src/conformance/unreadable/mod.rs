@@ -156,6 +156,7 @@ macro_rules! unreadable_suite {
             exceptions_beside_it_are_listed_and_found
             attempts_beside_it_are_listed
             it_is_forgotten_like_the_others
+            it_is_not_gone
             it_is_a_redrive_error_of_its_own
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due

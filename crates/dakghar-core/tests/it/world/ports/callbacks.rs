@@ -5,7 +5,7 @@ use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, Cal
 use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{AttemptLogId, EndpointId, TenantId, Timestamp};
-use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 
 use super::{Near, at_once};
 use crate::world::wire::Call;
@@ -78,6 +78,13 @@ impl CallbackStore for Near {
     async fn forget_attempts(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.once(Call::Query, move |shared| {
             at_once(shared.store.forget_attempts(before, limit))
+        })
+        .await
+    }
+
+    async fn gone_endpoints(&self, after: Option<EndpointId>, limit: u32) -> Result<GoneEndpoints, StoreError> {
+        self.once(Call::Query, move |shared| {
+            at_once(shared.store.gone_endpoints(after, limit))
         })
         .await
     }
