@@ -35,15 +35,10 @@ pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, AuditStore,
     AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore,
-<<<<<<< HEAD
-    ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX,
-    ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore, PersonErased, PersonErasureStore,
-=======
     ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, GoneEndpoints, HoldStore, InstallationStore,
-    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErased, PersonErasureStore,
->>>>>>> e5e0ff70 (callbacks: what is kept of endpoints that are gone is forgotten with what is old)
-    PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError,
-    StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
+    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore, PersonErased,
+    PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved,
+    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 

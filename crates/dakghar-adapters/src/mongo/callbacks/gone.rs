@@ -6,7 +6,7 @@ use bson::{RawDocument, doc};
 use dakghar_core::domain::ids::{EndpointId, TenantId};
 use dakghar_core::ports::{GoneEndpoints, StoreError};
 
-use super::behind;
+use super::ranges::behind;
 use crate::mongo::MongoStore;
 use crate::mongo::documents::endpoint;
 use crate::mongo::indexes::{BY_ID, ENDPOINT_SEAT};

@@ -2,12 +2,14 @@
 
 mod advancing;
 mod gone;
+mod ranges;
+mod save;
 mod together;
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use bson::{Bson, Document, RawDocument, doc};
+use bson::{RawDocument, doc};
 use dakghar_core::domain::callback::{
     Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, exception_id,
 };
@@ -25,6 +27,7 @@ use super::indexes::{
 };
 use super::pages::List;
 use super::reads::{Query, text_id};
+use ranges::{behind, in_state, range_of};
 
 /// Endpoints of a tenant that are looked for at once.
 const ENDPOINTS_AT_ONCE: u32 = 100;
@@ -220,25 +223,5 @@ impl MongoStore {
             forgotten += self.erase_from(collection, BY_ID, owned, left).await?;
         }
         Ok(forgotten)
-    }
-}
-
-/// The range of ids of an endpoint's exceptions, and of its logs.
-fn range_of(endpoint_id: &EndpointId) -> Document {
-    doc! { "$gte": format!("{endpoint_id}/"), "$lt": behind(endpoint_id) }
-}
-
-/// The bound behind all ids of an endpoint: the character behind the slash.
-fn behind(endpoint_id: &EndpointId) -> String {
-    format!("{endpoint_id}0")
-}
-
-/// The filter of exceptions in this state in a range of ids, and the index for it. A search for dead ones passes over
-/// those that are open, of which there are few; the other way round there could be many.
-fn in_state(asked: ExceptionsAsked, ids: Document) -> (Document, &'static str) {
-    match asked {
-        // An absent field is indexed as null.
-        ExceptionsAsked::Open => (doc! { "deadAt": Bson::Null, "_id": ids }, EXCEPTION_DEAD),
-        ExceptionsAsked::Dead => (doc! { "_id": ids, "deadAt": { "$exists": true } }, BY_ID),
     }
 }

@@ -5,7 +5,7 @@ use dakghar_core::ports::{Saved, StoreError};
 use mongodb::ClientSession;
 use mongodb::options::Hint;
 
-use super::advancing::{Placed, Save};
+use super::save::{Placed, Save};
 use crate::mongo::MongoStore;
 use crate::mongo::collections::{CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS};
 use crate::mongo::indexes::BY_ID;

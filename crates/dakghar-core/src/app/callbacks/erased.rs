@@ -11,10 +11,10 @@ use super::deps::Deps;
 use super::item::Item;
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
+use crate::domain::TenantId;
 use crate::domain::erasure::PersonErasure;
 use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
-use crate::domain::TenantId;
 
 /// The longest that what was read or looked after is handed over without another look.
 pub(in crate::app) const FRESH_FOR: Duration = Duration::from_secs(5);
