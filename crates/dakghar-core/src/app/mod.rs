@@ -183,11 +183,9 @@ impl App {
         let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         let (operators, noting_operators) = Operators::new(&ports, limits);
         let (key_uses, noting) = KeyUses::new(&ports, limits);
-        running.extend([counting, looking, noting_operators, noting]);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let opaque = signer_of(keys);
-        let known_apps = Arc::new(KnownApps::new(&ports));
-        let app_secrets = AppSecrets::new(settings.default_app.clone(), known_apps.clone());
+        let (known_apps, app_secrets) = apps_of(&ports, &settings);
         let (tenants, token_watch) = tenants_of(&ports, &settings, &directory, key_uses, &app_secrets);
         let listening = Arc::new(Listening::new(&ports, &settings));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
@@ -195,7 +193,7 @@ impl App {
         let opt_outs = Arc::new(OptOuts::new(&ports));
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
-        running.push(carrying);
+        running.extend([counting, looking, noting_operators, noting, carrying]);
         let app = Self {
             accepting,
             outcomes: shared.messages.outcomes().clone(),
@@ -284,6 +282,11 @@ fn accepting_of(
     let accepting = Arc::new(accepting);
     let (bulks, carrying) = BulkAccepting::new(accepting.clone(), &settings.limits(&ports.metrics));
     (accepting, Arc::new(bulks), carrying)
+}
+
+fn apps_of(ports: &Ports, settings: &Settings) -> (Arc<KnownApps>, AppSecrets) {
+    let known = Arc::new(KnownApps::new(ports));
+    (known.clone(), AppSecrets::new(settings.default_app.clone(), known))
 }
 
 fn number_calls_of(ports: &Ports, tenants: &Arc<Tenants>, shared: &Shared) -> Arc<NumberCalls> {

@@ -14,7 +14,6 @@ mod erased;
 mod expiring;
 mod filling;
 mod item;
-mod line_walk;
 mod lining_up;
 mod opened;
 mod owned;

@@ -84,15 +84,30 @@ impl Pending {
         joins
     }
 
-    /// A line before which nothing is left.
-    pub(super) fn next_line(&self) -> Option<WaitingLine> {
-        self.rests.find(|id| !self.lines.contains_key(&(*id, false)))
+    /// The places of the feed to look through for entries of lines: from behind the first one to the second. `None` while
+    /// something is left before every line.
+    pub(super) fn lines_span(&self) -> Option<(Place, Place)> {
+        self.rests.span(|id| self.apart(id) == 0)
     }
 
-    /// Takes note that of what waited in a line up to this place so many are noted by themselves, and the others are not
-    /// wanted.
-    pub(super) fn shorten(&mut self, conversation_id: ConversationId, to: Place, found: usize) {
-        self.rests.shorten(conversation_id, to, found);
+    /// Takes an entry that was looked up out of its line, to be noted by itself. Returns false if it is in none, if there is no
+    /// room for it, or if its line is not looked through as far back as where it begins.
+    pub(super) fn take_out(&mut self, conversation_id: ConversationId, place: Place, looked_from: Place) -> bool {
+        let has_room = self.apart(&conversation_id) < WAITING_APART_MAX;
+        has_room && self.rests.take_out(conversation_id, place, looked_from)
+    }
+
+    /// Takes note that the feed was looked through between these places: what lines have there is noted by itself by now, or
+    /// is not wanted. Those that had no room for all of theirs stay as they are.
+    pub(super) fn looked_through(&mut self, from: Place, to: Place) {
+        let Self { rests, lines, .. } = self;
+        let apart = |id: &ConversationId| lines.get(&(*id, false)).map_or(0, BTreeSet::len);
+        rests.shorten(from, to, |id| apart(id) < WAITING_APART_MAX);
+    }
+
+    /// The entries of a conversation that are noted by themselves.
+    fn apart(&self, conversation_id: &ConversationId) -> usize {
+        self.lines.get(&(*conversation_id, false)).map_or(0, BTreeSet::len)
     }
 
     /// Takes note of an exception, new or changed.

@@ -31,6 +31,13 @@ impl Rest {
         taken as u64
     }
 
+    /// Begins behind this place from now on, with so many entries less.
+    fn begin_at(&mut self, after: Place, taken: u64) {
+        self.after = after;
+        let settled = self.settled + self.take_fresh(after);
+        self.settled = settled.saturating_sub(taken);
+    }
+
     fn line(&self, conversation_id: ConversationId, to: Place, entries: u64) -> WaitingLine {
         WaitingLine {
             conversation_id,
@@ -104,22 +111,41 @@ impl Rests {
         rest.fresh.push_back(place);
     }
 
-    /// The first line of which this is true.
-    pub(super) fn find(&self, mut is_meant: impl FnMut(&ConversationId) -> bool) -> Option<WaitingLine> {
-        let (id, rest) = self.0.iter().find(|(id, _)| is_meant(id))?;
-        Some(rest.line(*id, rest.to, rest.entries()))
+    /// Where the earliest line begins of which this is true, and where the last of all ends.
+    pub(super) fn span(&self, mut is_meant: impl FnMut(&ConversationId) -> bool) -> Option<(Place, Place)> {
+        let meant = self.0.iter().filter(|(id, _)| is_meant(id));
+        let begin = meant.map(|(_, rest)| rest.after).min()?;
+        let end = self.0.values().map(|rest| rest.to).max()?;
+        Some((begin, end))
     }
 
-    /// Takes note that of what waited up to this place so many are noted by themselves, and the others are not wanted any more.
-    pub(super) fn shorten(&mut self, conversation_id: ConversationId, to: Place, found: usize) {
+    /// Takes an entry out of a line that begins behind `from`, or there.
+    pub(super) fn take_out(&mut self, conversation_id: ConversationId, place: Place, from: Place) -> bool {
         let Some(rest) = self.0.get_mut(&conversation_id) else {
-            return;
+            return false;
         };
-        rest.after = to;
-        let settled = rest.settled + rest.take_fresh(to);
-        rest.settled = settled.saturating_sub(found as u64);
-        if rest.after >= rest.to {
-            self.0.remove(&conversation_id);
+        let is_in = rest.after >= from && rest.after < place && place <= rest.to;
+        if is_in {
+            rest.begin_at(place, 1);
+            self.remove_if_over(&conversation_id);
+        }
+        is_in
+    }
+
+    /// Has lines of which this is true, and which begin between these places, begin at the second one. What they have before
+    /// is not wanted any more.
+    pub(super) fn shorten(&mut self, from: Place, to: Place, mut is_meant: impl FnMut(&ConversationId) -> bool) {
+        for (id, rest) in &mut self.0 {
+            if rest.after >= from && rest.after < to && is_meant(id) {
+                rest.begin_at(to, 0);
+            }
+        }
+        self.0.retain(|_, rest| rest.after < rest.to);
+    }
+
+    fn remove_if_over(&mut self, conversation_id: &ConversationId) {
+        if self.0.get(conversation_id).is_some_and(|rest| rest.after >= rest.to) {
+            self.0.remove(conversation_id);
         }
     }
 }
@@ -166,12 +192,14 @@ mod tests {
     fn what_was_looked_up_is_not_counted_any_more() {
         let mut rests = of([5, 7, 9, 20]);
         rests.settle(Place::new(7));
-        rests.shorten(ONE, Place::new(9), 3);
+        for place in [5, 7, 9] {
+            assert!(rests.take_out(ONE, Place::new(place), Place::new(4)));
+        }
         assert_eq!(
             (rests.entries(), shown(&rests.settle(Place::new(99)))),
             (1, vec![(9, 20, 1)])
         );
-        rests.shorten(ONE, Place::new(20), 1);
+        assert!(rests.take_out(ONE, Place::new(20), Place::new(4)));
         assert_eq!((rests.entries(), rests.has(&ONE)), (0, false));
     }
 
@@ -179,8 +207,16 @@ mod tests {
     fn what_is_not_wanted_any_more_is_counted_until_its_line_is_shorter_than_that() {
         let mut rests = of(1..=100);
         rests.settle(Place::new(100));
-        rests.shorten(ONE, Place::new(50), 0);
+        rests.shorten(Place::new(0), Place::new(50), |_| true);
         assert_eq!(shown(&rests.settle(Place::new(100))), [(50, 100, 50)]);
+    }
+
+    #[test]
+    fn a_line_that_was_not_looked_through_from_its_beginning_keeps_what_it_has() {
+        let mut rests = of([5, 7, 9, 20]);
+        assert!(!rests.take_out(ONE, Place::new(9), Place::new(6)));
+        rests.shorten(Place::new(6), Place::new(10), |_| true);
+        assert_eq!(shown(&rests.settle(Place::new(20))), [(4, 20, 4)]);
     }
 
     #[test]

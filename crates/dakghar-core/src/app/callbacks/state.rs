@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::call_pace::CallPace;
 use super::deps::Deps;
 use super::item::{Item, Line};
-use super::line_walk::LineWalk;
 use super::opened::Opened;
 use super::pending::Pending;
 use super::record_bytes::RecordBytes;
@@ -37,8 +36,6 @@ pub struct EndpointRun {
     pub(super) progress: CallbackProgress,
     pub(super) window: Window<Item>,
     pub(super) pending: Pending,
-    /// The walk for what waits in a line, while it is not at its end.
-    pub(super) lining_up: Option<LineWalk>,
     /// Exceptions that are due and were read.
     pub(super) due: VecDeque<Item>,
     /// Conversations of which something is under way, where they are to be in order.
@@ -106,7 +103,6 @@ impl EndpointRun {
             opened,
             progress,
             pending,
-            lining_up: None,
             due: VecDeque::new(),
             busy: HashSet::new(),
             unsaved,

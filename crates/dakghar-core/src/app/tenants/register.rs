@@ -68,21 +68,27 @@ impl Tenants {
             removed_at: None,
             version: 0,
         };
-        let deed = Deed::new(by, AuditAction::TenantRegistered).of(&id);
+        self.insert(&tenant, by).await?;
+        Ok(RegisteredTenant {
+            tenant,
+            api_key,
+            callback_secret: None,
+        })
+    }
+
+    /// Stores a tenant that is new, with the record of who made it.
+    async fn insert(&self, tenant: &Tenant, by: &Principal) -> Result<(), Failure> {
+        let deed = Deed::new(by, AuditAction::TenantRegistered).of(&tenant.id);
         let change = AuditedChange::InsertTenant(Box::new(tenant.clone()));
         match self
             .ledger
-            .carry_out(&change, &deed, tenant_changes(None, &tenant))
+            .carry_out(&change, &deed, tenant_changes(None, tenant))
             .await?
         {
             Carried::Done => {
                 tracing::info!(tenant_id = %tenant.id, "tenant registered");
                 self.begin_anew(&tenant.phone_numbers[0].phone_number_id).await;
-                Ok(RegisteredTenant {
-                    tenant,
-                    api_key,
-                    callback_secret: None,
-                })
+                Ok(())
             }
             Carried::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
             Carried::Stale | Carried::SeatTaken => Err(Failure::KeptChanging("tenant")),

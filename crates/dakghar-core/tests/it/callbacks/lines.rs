@@ -174,6 +174,36 @@ fn a_walk_for_what_waits_passes_over_what_others_had() {
     assert_eq!((story.open(), story.waiting()), (vec![], vec![]));
 }
 
+/// After an outage there is a line of everybody. A page of the feed is read for all of them.
+#[test]
+fn a_page_of_the_feed_serves_all_lines() {
+    let mut story = Story::in_order();
+    let persons: Vec<String> = (0..20).map(|n| format!("155500{n:02}")).collect();
+    for person in &persons {
+        story.hears(person);
+    }
+    story.refuse(persons.len());
+    story.work(STEPS_MAX);
+    for _ in 0..60 {
+        for person in &persons {
+            story.hears(person);
+        }
+    }
+    let mut steps_without_call = 0;
+    let mut seen = story.posted().len();
+    while story.after() < 1_220 || !story.open().is_empty() || !story.waiting().is_empty() {
+        story.work(1);
+        let posted = story.places().len();
+        steps_without_call += usize::from(posted == 0);
+        seen += posted;
+        if posted == 0 {
+            story.run_for(Duration::from_millis(100));
+        }
+    }
+    assert_eq!(seen, 20 + 1_220);
+    assert!(steps_without_call < 200, "{steps_without_call}");
+}
+
 #[test]
 fn what_waited_and_is_not_wanted_any_more_is_passed_over() {
     let mut story = Story::in_order();

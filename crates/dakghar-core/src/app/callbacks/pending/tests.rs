@@ -136,7 +136,7 @@ fn what_comes_behind_so_many_waits_together_and_holds_its_conversation_back() {
             pending.note(&exception(place, Some(1), ExceptionState::Behind), NOW);
         }
     }
-    assert_eq!((pending.len(), pending.next_line()), (33, None));
+    assert_eq!((pending.len(), pending.lines_span()), (33, None));
     assert!(
         !pending.join(&(conversation(1), true), Place::new(40)),
         "replays do not"
@@ -145,9 +145,11 @@ fn what_comes_behind_so_many_waits_together_and_holds_its_conversation_back() {
         pending.remove(Place::new(place), NOW);
     }
     assert!(pending.holds_back(&line) && !pending.holds_back(&(conversation(1), true)));
-    let rest = pending.next_line().expect("a line");
-    assert_eq!((rest.after, rest.to, rest.entries), (Place::new(33), Place::new(39), 6));
-    pending.shorten(conversation(1), Place::new(35), 2);
+    assert_eq!(pending.lines_span(), Some((Place::new(33), Place::new(39))));
+    assert_eq!(pending.waiting_together(), 6);
+    for place in [34, 35] {
+        assert!(pending.take_out(conversation(1), Place::new(place), Place::new(33)));
+    }
     let saved = pending.waiting_lines(Place::new(39));
     assert_eq!((saved[0].after, pending.waiting_together()), (Place::new(35), 4));
 
@@ -158,7 +160,7 @@ fn what_comes_behind_so_many_waits_together_and_holds_its_conversation_back() {
     let mut none = Pending::default();
     none.take_up(&saved, Place::new(35));
     assert_eq!(none.waiting_lines(Place::new(39)), []);
-    pending.shorten(conversation(1), Place::new(39), 4);
+    pending.looked_through(Place::new(35), Place::new(39));
     assert!(!pending.holds_back(&line));
 }
 
