@@ -27,7 +27,7 @@ use dakghar_core::domain::{Place, Tenant, TenantId, Timestamp, WebhookEvent};
 use dakghar_core::ports::receivers::CallbackOutcome;
 use dakghar_core::ports::{
     CallbackStore as _, Clock as _, EndpointInserted, EndpointStore as _, EventStore as _, ExceptionsAsked,
-    IdGenerator as _, MessageStore as _,
+    IdGenerator as _, MessageStore as _, Saved,
 };
 use dakghar_testkit::samples;
 
@@ -436,6 +436,19 @@ fn a_receiver_that_is_gone_or_fails_for_five_days_is_disabled() {
     let state = story.stored().state;
     assert_eq!(state.disabled().map(|(reason, _)| reason), Some(DisabledReason::Gone));
     assert_eq!(story.open(), [1], "it is delivered when the endpoint is resumed");
+
+    let mut story = Story::new(|_| ());
+    story.world.receivers.answer_status(URL, 410);
+    story.events(1);
+    let mut moved = story.stored();
+    moved.url = "https://example.com/moved".to_owned();
+    assert_eq!(at_once(story.world.store.save_endpoint(&moved)), Ok(Saved::Done));
+    story.deliver();
+    assert_eq!(
+        story.stored().state,
+        EndpointState::Active,
+        "its new address did not say so"
+    );
 
     let mut story = Story::new(|_| ());
     story.events(100);

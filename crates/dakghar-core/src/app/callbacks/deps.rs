@@ -76,11 +76,15 @@ impl Deps {
         self.receivers.post(call).await.into()
     }
 
-    /// Gives an endpoint up until somebody resumes it, and tells its tenant.
-    pub(super) async fn disable(&self, endpoint: &Endpoint, reason: DisabledReason) -> Result<(), Failure> {
+    /// Gives an endpoint up until somebody resumes it, and tells its tenant. Returns false if it has another address by now, of
+    /// which nothing is known.
+    pub(super) async fn disable(&self, endpoint: &Endpoint, reason: DisabledReason) -> Result<bool, Failure> {
         for _ in 0..ROUNDS_MAX {
             let found = self.endpoints.find_endpoint(&endpoint.tenant_id, &endpoint.id).await?;
-            let Some(mut stored) = found else { return Ok(()) };
+            let Some(mut stored) = found else { return Ok(true) };
+            if stored.url != endpoint.url {
+                return Ok(false);
+            }
             if stored.state == EndpointState::Active {
                 let now = self.clock.now();
                 stored.state = EndpointState::Disabled { reason, at: now };
@@ -94,7 +98,8 @@ impl Deps {
                     "an endpoint was disabled; it is called again when it is resumed"
                 );
             }
-            return self.tell_disabled(&stored).await;
+            self.tell_disabled(&stored).await?;
+            return Ok(true);
         }
         Err(Failure::KeptChanging("endpoint"))
     }

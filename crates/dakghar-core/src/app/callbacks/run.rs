@@ -278,9 +278,10 @@ impl EndpointRun {
         self.place_replay();
         self.progress.updated_at = now;
         if let Some(reason) = self.unsaved.disable {
-            self.deps.disable(&self.endpoint, reason).await?;
+            if self.deps.disable(&self.endpoint, reason).await? {
+                self.standing = Standing::GivenUp;
+            }
             self.unsaved.disable = None;
-            self.standing = Standing::GivenUp;
         }
         match self.deps.advances.submit(self.advance(now)).await?? {
             Saved::Done => {
