@@ -1,5 +1,7 @@
 //! What a tenant wants to be kept to whenever something is sent in its name.
 
+use super::quiet_hours::QuietHours;
+
 /// The messages that do not go to people who opted out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Enforced {
@@ -47,6 +49,8 @@ pub struct SendingRules {
     pub enforced: Enforced,
     /// True if words like STOP, as a whole message, opt out.
     pub stop_words: bool,
+    /// When people are left alone.
+    pub quiet_hours: Option<QuietHours>,
 }
 
 impl Default for SendingRules {
@@ -54,6 +58,7 @@ impl Default for SendingRules {
         Self {
             enforced: Enforced::None,
             stop_words: true,
+            quiet_hours: None,
         }
     }
 }

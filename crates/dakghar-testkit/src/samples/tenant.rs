@@ -7,8 +7,8 @@ use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
-    ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes,
-    SendingRules, Tenant, TenantLimit, TenantLimits,
+    ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, QuietFor,
+    QuietHours, Role, Scope, Scopes, SendingRules, Tenant, TenantLimit, TenantLimits,
 };
 use dakghar_core::ports::IdGenerator;
 
@@ -97,6 +97,7 @@ pub fn tenant_full() -> Tenant {
         rules: SendingRules {
             enforced: Enforced::All,
             stop_words: false,
+            quiet_hours: QuietHours::parse("21:00", "08:00", "Asia/Kolkata", QuietFor::Marketing).ok(),
         },
         created_at: at(1),
         updated_at: at(2),

@@ -9,7 +9,7 @@ mod together;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use bson::{RawDocument, doc};
+use bson::{Bson, RawDocument, doc};
 use dakghar_core::domain::callback::{
     Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, exception_id,
 };

@@ -26,6 +26,8 @@ const PLACE_WAIT: Duration = Duration::from_millis(500);
 
 /// The reason of a wait until Meta's allowance for the account or the app has grown again.
 const ALLOWANCE: &str = "meta_allowance";
+/// The reason of a wait until people want to be written to again.
+const QUIET_HOURS: &str = "quiet_hours";
 /// The reason of a wait behind others that go to the same person.
 const PAIR_PACE: &str = "pair_pace";
 
@@ -80,8 +82,8 @@ enum Obstacle {
     Host(SlotAsk),
     /// Its account or its app has used up what Meta allows: it needs a slot after their rest.
     Allowance(SlotAsk),
-    /// Others to the same person go before it.
-    Pair(Timestamp),
+    /// It waits for a time of its own, and needs no slot before.
+    Until(Timestamp, &'static str),
     /// The message was changed, and must be saved.
     Held,
 }
@@ -140,7 +142,7 @@ impl Gate {
                 let slot_at = slots.next().unwrap_or(ask.not_before);
                 self.postponed(candidate, present, slot_at, ALLOWANCE)
             }
-            Obstacle::Pair(until) => self.postponed(candidate, present, until, PAIR_PACE),
+            Obstacle::Until(until, why) => self.postponed(candidate, present, until, why),
             Obstacle::None(place, _) => match admissions.next() {
                 Some(Admission::Go) => Verdict::Passed(candidate, place),
                 Some(Admission::Later(slot_at)) => self.postponed(candidate, present, slot_at, "pace"),
@@ -171,7 +173,7 @@ impl Gate {
             if matches!(obstacle, Obstacle::None(..))
                 && let Some(until) = waiting.get(&candidate.message.accepted.id)
             {
-                *obstacle = Obstacle::Pair(*until);
+                *obstacle = Obstacle::Until(*until, PAIR_PACE);
             }
         }
         Ok(())
@@ -210,6 +212,15 @@ impl Gate {
         if message.delivery.has_expired(present) {
             message.expire(now);
             return Obstacle::Held;
+        }
+        if let Some(hours) = &tenant.rules.quiet_hours
+            && let Some(until) = hours.hold_back(
+                message.accepted.terms.marketing,
+                message.accepted.priority,
+                present.wall,
+            )
+        {
+            return Obstacle::Until(present.when(until), QUIET_HOURS);
         }
         let host = if number.simulated {
             Ok(self.host.bypass())
@@ -279,7 +290,7 @@ impl Obstacle {
     fn admission_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::None(_, ask) => Some(ask.clone()),
-            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Allowance(_) | Self::Pair(_) | Self::Held => None,
+            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Allowance(_) | Self::Until(..) | Self::Held => None,
         }
     }
 
@@ -287,7 +298,7 @@ impl Obstacle {
     fn slot_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::Crowded(ask) | Self::Host(ask) | Self::Allowance(ask) => Some(ask.clone()),
-            Self::None(..) | Self::Place | Self::Pair(_) | Self::Held => None,
+            Self::None(..) | Self::Place | Self::Until(..) | Self::Held => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use dakghar_core::domain::{Enforced, ErrorCode, Problem, SendingRules};
+use dakghar_core::domain::{Enforced, ErrorCode, Problem, QuietFault, QuietFor, QuietHours, SendingRules};
 use utoipa::ToSchema;
 
 use super::ApiResult;
@@ -12,7 +12,7 @@ use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
-use crate::http::views::{SendingRulesView, enforced};
+use crate::http::views::{SendingRulesView, enforced, quiet_for};
 
 /// What is to be kept to. What is left out is as for a new tenant.
 #[derive(ToSchema)]
@@ -21,6 +21,27 @@ use crate::http::views::{SendingRulesView, enforced};
 pub(in crate::http) struct SetSendingRules {
     /// What becomes of opt-outs.
     opt_outs: Option<SetOptOutRules>,
+    /// When people are to be left alone; never when absent.
+    quiet_hours: Option<SetQuietHours>,
+}
+
+/// When people are to be left alone.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents what read() takes")]
+pub(in crate::http) struct SetQuietHours {
+    /// When they begin, as the clocks of the place show it.
+    #[schema(example = "21:00")]
+    from: String,
+    /// When they end, on that day or on the next one.
+    #[schema(example = "08:00")]
+    to: String,
+    /// The place, by its name in the IANA time zone database.
+    #[schema(example = "Asia/Kolkata")]
+    time_zone: String,
+    /// The messages that wait until they end; `marketing` when absent. Those of `high` priority never wait.
+    #[schema(schema_with = quiet_for)]
+    messages: Option<String>,
 }
 
 /// What is to become of opt-outs.
@@ -46,8 +67,42 @@ fn read(body: &[u8]) -> Result<SendingRules, Problem> {
         }
         opt_outs.finish()?;
     }
+    if let Some(quiet) = fields.object("quietHours")? {
+        rules.quiet_hours = Some(read_quiet_hours(quiet)?);
+    }
     fields.finish()?;
     Ok(rules)
+}
+
+fn read_quiet_hours(mut fields: Fields) -> Result<QuietHours, Problem> {
+    let mut text = |name| fields.required_text(name, ErrorCode::InvalidField);
+    let (from, to, time_zone) = (text("from"), text("to"), text("timeZone"));
+    let messages = fields.one_of("messages", &QuietFor::ALL, QuietFor::as_str);
+    let read = QuietHours::parse(&from, &to, &time_zone, messages.unwrap_or_default());
+    if let Err(fault) = &read {
+        let (name, given, message) = match fault {
+            QuietFault::From => ("from", &from, "must be a time like 21:00"),
+            QuietFault::To => ("to", &to, "must be a time like 08:00"),
+            QuietFault::Empty => ("to", &to, "must be another time than from"),
+            QuietFault::TimeZone => (
+                "timeZone",
+                &time_zone,
+                "must be the name of a time zone, like Asia/Kolkata",
+            ),
+        };
+        // Of one that is not there it is said already.
+        if !given.is_empty() {
+            fields.refuse(ErrorCode::InvalidField, name, message);
+        }
+    }
+    fields.finish()?;
+    read.map_err(|_| {
+        Problem::field(
+            ErrorCode::InvalidField,
+            "/quietHours",
+            "must name from, to and timeZone",
+        )
+    })
 }
 
 problems!(ReadProblems: STORE);
@@ -65,12 +120,18 @@ problems!(SetProblems: BODY, STORE, &[ErrorCode::TenantNotFound, ErrorCode::Conf
 
 /// Set what is kept to when something is sent
 ///
-/// Counts for what is accepted from now on, and for what waits. A message to somebody who opted out of it is refused with
+/// Counts for what is accepted from now on, and for what waits. What is left out of the request is as for a new tenant. A message to somebody who opted out of it is refused with
 /// `opted_out`; one that waits already ends as `dead` with that reason, and nothing is sent. By default opt-outs are kept and
 /// nothing is held back.
+///
+/// In `quietHours` a message waits until they end, as `waitsFor` says (`quiet_hours`), and goes at the pace of its number then. One
+/// of `high` priority does not wait.
 #[utoipa::path(
     put, path = "/tenants/{tenantId}/sending-rules", operation_id = "setSendingRules", tag = "Messages",
-    request_body(content = SetSendingRules, example = json!({"optOuts": {"enforce": "marketing", "stopWords": true}})),
+    request_body(content = SetSendingRules, example = json!({
+        "optOuts": {"enforce": "marketing", "stopWords": true},
+        "quietHours": {"from": "21:00", "to": "08:00", "timeZone": "Asia/Kolkata", "messages": "marketing"},
+    })),
     responses((status = 200, description = "The rules.", body = SendingRulesView), SetProblems),
 )]
 pub(in crate::http) async fn set(

@@ -48,7 +48,7 @@ pub use feed::feed_entry_json;
 pub(super) use key::{KeyView, OperatorKeyView, ShownKeyView, ShownOperatorKeyView, role_names, scope_names};
 pub use message::message_json;
 pub(super) use message::{MessageView, priorities, statuses, statuses_or_null};
-pub(super) use opt_out::{OptOutView, SendingRulesView, enforced};
+pub(super) use opt_out::{OptOutView, SendingRulesView, enforced, quiet_for};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};

@@ -1,5 +1,6 @@
 //! What people said about being written to, and what a tenant wants to be kept to.
 
+use dakghar_core::domain::quiet_hours::{QuietFor, QuietHours};
 use dakghar_core::domain::sending_rules::{Enforced, SendingRules};
 use dakghar_core::domain::{OptOut, OptOutScope, OptOutSource, WaId};
 use serde::Serialize;
@@ -53,6 +54,38 @@ fn sources() -> ObjectBuilder {
 pub(in crate::http) struct SendingRulesView {
     /// What becomes of opt-outs.
     opt_outs: OptOutRulesView,
+    /// When people are left alone; `null` for never.
+    quiet_hours: Option<QuietHoursView>,
+}
+
+/// When people are left alone.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = QuietHours)]
+pub(in crate::http) struct QuietHoursView {
+    /// When they begin, as the clocks of the place show it.
+    #[schema(example = "21:00")]
+    from: String,
+    /// When they end, on that day or on the next one.
+    #[schema(example = "08:00")]
+    to: String,
+    /// The place, by its name in the IANA time zone database.
+    #[schema(example = "Asia/Kolkata")]
+    time_zone: String,
+    /// The messages that wait until they end: `marketing`, or `all`. Those of `high` priority never wait.
+    #[schema(schema_with = quiet_for)]
+    messages: &'static str,
+}
+
+impl From<&QuietHours> for QuietHoursView {
+    fn from(hours: &QuietHours) -> Self {
+        Self {
+            from: hours.from(),
+            to: hours.to(),
+            time_zone: hours.time_zone().to_owned(),
+            messages: hours.messages().as_str(),
+        }
+    }
 }
 
 /// What becomes of opt-outs.
@@ -74,6 +107,7 @@ impl From<&SendingRules> for SendingRulesView {
                 enforce: rules.enforced.as_str(),
                 stop_words: rules.stop_words,
             },
+            quiet_hours: rules.quiet_hours.as_ref().map(QuietHoursView::from),
         }
     }
 }
@@ -81,4 +115,9 @@ impl From<&SendingRules> for SendingRulesView {
 /// The choices of messages that do not go to people who opted out, for the document.
 pub(in crate::http) fn enforced() -> ObjectBuilder {
     names(Enforced::ALL.map(Enforced::as_str))
+}
+
+/// The choices of messages that wait for quiet hours, for the document.
+pub(in crate::http) fn quiet_for() -> ObjectBuilder {
+    names(QuietFor::ALL.map(QuietFor::as_str))
 }

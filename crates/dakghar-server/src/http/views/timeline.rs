@@ -53,7 +53,7 @@ pub(in crate::http) struct TimelineEntryView {
 pub(in crate::http) struct WaitView {
     /// `turn` among the messages of its number, `send_at`, `pace`, `pair_pace` behind others to the same person,
     /// `meta_allowance` of the account or the app, `slow_down` that Meta asked for, `retry`, `calls_under_way`,
-    /// `host_unreachable`, `hold`, `evidence` of what became of a call, and others as they come.
+    /// `host_unreachable`, `quiet_hours`, `hold`, `evidence` of what became of a call, and others as they come.
     #[schema(example = "pair_pace")]
     reason: String,
     /// Until when, as far as that is known.
