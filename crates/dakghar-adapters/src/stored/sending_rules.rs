@@ -42,7 +42,7 @@ pub(crate) fn text_of(rules: &SendingRules) -> Option<String> {
 pub(crate) fn parse(text: &str) -> Option<SendingRules> {
     let fields: RulesFields = serde_json::from_str(text).ok()?;
     let quiet_hours = match fields.quiet_hours {
-        Some(hours) => Some(quiet_hours(&hours)?),
+        Some(hours) => Some(Box::new(quiet_hours(&hours)?)),
         None => None,
     };
     Some(SendingRules {

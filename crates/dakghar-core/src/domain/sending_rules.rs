@@ -50,7 +50,7 @@ pub struct SendingRules {
     /// True if words like STOP, as a whole message, opt out.
     pub stop_words: bool,
     /// When people are left alone.
-    pub quiet_hours: Option<QuietHours>,
+    pub quiet_hours: Option<Box<QuietHours>>,
 }
 
 impl Default for SendingRules {

@@ -13,6 +13,7 @@ mod names;
 mod opt_outs;
 mod people;
 mod promises;
+mod quiet_hours;
 mod receiving;
 mod redrives;
 mod replacing;

@@ -30,7 +30,11 @@ impl World {
 
     fn enforce(&self, process: &Process, tenant: &Tenant, enforced: Enforced, stop_words: bool) {
         let (process, id) = (process.clone(), tenant.id);
-        let rules = SendingRules { enforced, stop_words };
+        let rules = SendingRules {
+            enforced,
+            stop_words,
+            ..SendingRules::default()
+        };
         self.step(async move { process.set_sending_rules(&id, rules).await })
             .expect("set");
         // Until no process remembers how it was.

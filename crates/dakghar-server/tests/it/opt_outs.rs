@@ -147,6 +147,24 @@ async fn an_open_window_is_asked_for_and_shown_with_the_message() {
     assert!(conversation.json["data"][0]["customerServiceWindowUntil"].is_string());
 }
 
+fn quiet(from: &str, to: &str, time_zone: &str) -> Value {
+    json!({"quietHours": {"from": from, "to": to, "timeZone": time_zone}})
+}
+
+#[tokio::test]
+async fn quiet_hours_are_set_and_shown_and_taken_back() {
+    let (service, tenant) = service().await;
+    let path = below(&tenant, "/sending-rules");
+    assert_eq!(service.get(&path).await.json["quietHours"], Value::Null);
+    let set = service.put(&path, &quiet("21:00", "08:00", "Asia/Kolkata")).await;
+    let hours = json!({"from": "21:00", "to": "08:00", "timeZone": "Asia/Kolkata", "messages": "marketing"});
+    assert_eq!((set.status.as_u16(), &set.json["quietHours"]), (200, &hours));
+    assert_eq!(service.get(&path).await.json, set.json);
+    let all_day = json!({"quietHours": {"from": "00:00", "to": "23:59", "timeZone": "UTC", "messages": "all"}});
+    assert_eq!(service.put(&path, &all_day).await.json["quietHours"]["messages"], "all");
+    assert_eq!(service.put(&path, &json!({})).await.json["quietHours"], Value::Null);
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_with_its_place() {
     let (service, tenant) = service().await;
@@ -155,6 +173,16 @@ async fn what_makes_no_sense_is_refused_with_its_place() {
         (&rules, json!({"optOuts": {"enforce": "some"}}), "/optOuts/enforce"),
         (&rules, json!({"optOuts": {"stopWords": "yes"}}), "/optOuts/stopWords"),
         (&rules, json!({"optOut": {}}), "/optOut"),
+        (&rules, quiet("9 pm", "08:00", "Asia/Kolkata"), "/quietHours/from"),
+        (&rules, quiet("21:00", "24:00", "Asia/Kolkata"), "/quietHours/to"),
+        (&rules, quiet("21:00", "21:00", "Asia/Kolkata"), "/quietHours/to"),
+        (&rules, quiet("21:00", "08:00", "+05:30"), "/quietHours/timeZone"),
+        (
+            &rules,
+            json!({"quietHours": {"from": "21:00", "to": "08:00"}}),
+            "/quietHours/timeZone",
+        ),
+        (&rules, json!({"quietHours": "night"}), "/quietHours"),
         (&opt_outs, json!({"scope": "all"}), "/person"),
         (&opt_outs, json!({"person": "not a person"}), "/person"),
         (&opt_outs, json!({"person": PERSON, "scope": "none"}), "/scope"),

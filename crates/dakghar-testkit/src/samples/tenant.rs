@@ -97,7 +97,9 @@ pub fn tenant_full() -> Tenant {
         rules: SendingRules {
             enforced: Enforced::All,
             stop_words: false,
-            quiet_hours: QuietHours::parse("21:00", "08:00", "Asia/Kolkata", QuietFor::Marketing).ok(),
+            quiet_hours: QuietHours::parse("21:00", "08:00", "Asia/Kolkata", QuietFor::All)
+                .ok()
+                .map(Box::new),
         },
         created_at: at(1),
         updated_at: at(2),

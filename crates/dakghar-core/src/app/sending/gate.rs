@@ -15,7 +15,7 @@ use crate::app::failure::Failure;
 use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{AppId, PhoneNumberId, Present, Timestamp};
+use crate::domain::{AppId, PhoneNumberId, Present, Tenant, Timestamp};
 use crate::metrics::{Limit, Metrics};
 use crate::ports::{Job, Pacer, SlotAsk};
 
@@ -209,18 +209,8 @@ impl Gate {
             message.abandon(now, DeadReason::NumberRemoved);
             return Obstacle::Held;
         };
-        if message.delivery.has_expired(present) {
-            message.expire(now);
-            return Obstacle::Held;
-        }
-        if let Some(hours) = &tenant.rules.quiet_hours
-            && let Some(until) = hours.hold_back(
-                message.accepted.terms.marketing,
-                message.accepted.priority,
-                present.wall,
-            )
-        {
-            return Obstacle::Until(present.when(until), QUIET_HOURS);
+        if let Some(obstacle) = own_obstacle(message, tenant, present) {
+            return obstacle;
         }
         let host = if number.simulated {
             Ok(self.host.bypass())
@@ -283,6 +273,18 @@ impl Gate {
         candidate.message.postpone(present, slot_at, why, self.window);
         Verdict::HeldBack(candidate)
     }
+}
+
+/// What of its own is in the way of a message: its date is over, or its tenant wants it to rest.
+fn own_obstacle(message: &mut Message, tenant: &Tenant, present: Present) -> Option<Obstacle> {
+    if message.delivery.has_expired(present) {
+        message.expire(present.now);
+        return Some(Obstacle::Held);
+    }
+    let accepted = &message.accepted;
+    let hours = tenant.rules.quiet_hours.as_ref()?;
+    let until = hours.hold_back(accepted.terms.marketing, accepted.priority, present.wall)?;
+    Some(Obstacle::Until(present.when(until), QUIET_HOURS))
 }
 
 impl Obstacle {

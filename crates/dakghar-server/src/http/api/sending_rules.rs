@@ -68,7 +68,7 @@ fn read(body: &[u8]) -> Result<SendingRules, Problem> {
         opt_outs.finish()?;
     }
     if let Some(quiet) = fields.object("quietHours")? {
-        rules.quiet_hours = Some(read_quiet_hours(quiet)?);
+        rules.quiet_hours = Some(Box::new(read_quiet_hours(quiet)?));
     }
     fields.finish()?;
     Ok(rules)

@@ -107,7 +107,7 @@ impl From<&SendingRules> for SendingRulesView {
                 enforce: rules.enforced.as_str(),
                 stop_words: rules.stop_words,
             },
-            quiet_hours: rules.quiet_hours.as_ref().map(QuietHoursView::from),
+            quiet_hours: rules.quiet_hours.as_deref().map(QuietHoursView::from),
         }
     }
 }
