@@ -124,12 +124,7 @@ impl QuietHours {
         };
         let end = self.zone.to_ambiguous_timestamp(day.to_datetime(self.to));
         // An hour that is there twice may be over once.
-        let end = end
-            .clone()
-            .compatible()
-            .ok()
-            .filter(|end| *end > date)
-            .or(end.later().ok())?;
+        let end = end.compatible().ok().filter(|end| *end > date).or(end.later().ok())?;
         // An hour that is left out may take their end with it.
         let change = self.zone.following(date).next().map(|change| change.timestamp());
         let end = change
