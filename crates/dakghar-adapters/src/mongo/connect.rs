@@ -69,8 +69,7 @@ impl MongoStore {
     /// [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) says if they are as they should be.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts, app_name) = client(uri, &options).await?;
-        let name = database_name(&client, &options);
-        let database = client.database(&name);
+        let database = client.database(&database_name(&client, &options));
         let clock = first_answer(&database, &hosts, &options).await?;
 
         refuse_alone(&database, &hosts, &options).await?;
@@ -79,7 +78,7 @@ impl MongoStore {
                 .await
                 .map_err(|error| Failure::Driver(error).to_store_error())?;
         }
-        tracing::info!(hosts, database = name, "connected to MongoDB");
+        tracing::info!(hosts, database = database.name(), "connected to MongoDB");
         let promises = Arc::new(Promises::new(database.clone(), options.read_timeout));
         let mut followers = vec![keep(clock::follow(clock.clone(), database.clone()))];
         if options.prepare {
@@ -111,7 +110,7 @@ impl MongoStore {
             callback_exceptions: database.collection(CALLBACK_EXCEPTIONS),
             callback_attempts: database.collection(CALLBACK_ATTEMPTS),
             tenants: database.collection(TENANTS),
-            place: format!("MongoDB at {hosts}, database {name}"),
+            place: format!("MongoDB at {hosts}, database {}", database.name()),
             database,
             options,
             clock,

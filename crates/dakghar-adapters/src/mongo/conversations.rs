@@ -53,13 +53,12 @@ impl ConversationStore for MongoStore {
             let mut reply = reply.map_err(|failure| failure.to_store_error())?;
             known.push(
                 match (reply.unconfirmed, reply.refused.pop().map(|refused| refused.error)) {
-                    (Some(error), _) => return Err(error),
                     (None, None) => reply.matched > 0,
                     (None, Some(StoreError::Unreadable(why))) => {
                         Unreadable::unchangeable("conversation", &id, why).tell();
                         true
                     }
-                    (None, Some(error)) => return Err(error),
+                    (Some(error), _) | (None, Some(error)) => return Err(error),
                 },
             );
         }

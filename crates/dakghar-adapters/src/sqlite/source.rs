@@ -253,17 +253,13 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let mut parts = after.split('/');
             let mut next = || parts.next().unwrap_or_default();
             let (tenant_id, message_id, digest) = (next(), next(), next());
-            read(
-                conn,
-                kind,
-                params![tenant_id, message_id, digest, limit],
-                |row, digest| {
-                    let status = statuses::status(row).map_err(Damaged::stops_all)?;
-                    let digest: String = Cells::from(row, digest).get().map_err(Damaged::stops_all)?;
-                    let place = StatusRecord::ids_of(&status.key) + &digest;
-                    Ok((Record::Status(status), place))
-                },
-            )
+            let asked = params![tenant_id, message_id, digest, limit];
+            read(conn, kind, asked, |row, digest| {
+                let status = statuses::status(row).map_err(Damaged::stops_all)?;
+                let digest: String = Cells::from(row, digest).get().map_err(Damaged::stops_all)?;
+                let place = StatusRecord::ids_of(&status.key) + &digest;
+                Ok((Record::Status(status), place))
+            })
         }
         Kind::Events => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
             let event = events::event(row).map_err(Damaged::stops_all)?;

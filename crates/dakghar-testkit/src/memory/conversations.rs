@@ -39,7 +39,7 @@ impl ConversationStore for MemoryStore {
                 let found = state.conversations.get_mut(&opening.id);
                 let found = found.filter(|conversation| conversation.tenant_id == opening.tenant_id);
                 found.map(|conversation| {
-                    conversation.last_inbound_at = conversation.last_inbound_at.max(Some(opening.at))
+                    conversation.last_inbound_at = conversation.last_inbound_at.max(Some(opening.at));
                 })
             });
             opened.map(|opened| opened.is_some()).collect()

@@ -21,9 +21,12 @@ const BY_PERSON: &str = "USER_INITIATED";
 /// Where a call names the person who made it.
 const CALLERS: [&str; 2] = ["from", "from_user_id"];
 
+/// Reads what one person did, and all the ids of theirs that are named.
+type Read = fn(&Fields<'_>) -> Option<(SignalKind, Vec<WaId>)>;
+
 /// Reads what people did in a change of this field. What is not understood is kept with the event and does nothing.
 pub(super) fn of(field: &str, value: &Fields<'_>, now_seconds: i64) -> Vec<PersonSignal> {
-    let (list, read): (_, fn(&Fields<'_>) -> Option<(SignalKind, Vec<WaId>)>) = match field {
+    let (list, read): (_, Read) = match field {
         PREFERENCES => (PREFERENCES, preference),
         CALLS => (CALLS, call),
         _ => return Vec::new(),

@@ -224,7 +224,7 @@ pub async fn a_stale_save_writes_no_exceptions(stores: Stores) {
             stores.callbacks.advance(&[late, beside]).await,
             [Ok(Saved::Stale), Ok(Saved::Done)]
         );
-        assert_eq!(open(&stores, of).await, [kept.clone()]);
+        assert_eq!(open(&stores, of).await, std::slice::from_ref(&kept));
         assert_eq!(attempts(&stores, of, PageLimit::items(5)).await, []);
     }
     assert_eq!(places(&open(&stores, other).await), [1, 2]);
