@@ -36,7 +36,7 @@ impl World {
     }
 
     fn is_sent(&self, message: MessageKey) -> bool {
-        self.look(message).status == Status::Sent
+        self.look(message).status() == Status::Sent
     }
 }
 
@@ -53,7 +53,7 @@ fn what_is_not_urgent_waits_for_their_end_and_goes_then() {
         world.run_for(10 * SECOND);
         assert!(world.is_sent(urgent));
         let seen = world.look(plain);
-        assert_eq!((seen.status, waits_for(&seen)), (Status::Queued, Some("quiet_hours")));
+        assert_eq!((seen.status(), waits_for(&seen)), (Status::Queued, Some("quiet_hours")));
         world.run_for(end.since(world.now()) - SECOND);
         assert!(!world.is_sent(plain), "a second too early");
         world.run_for(10 * SECOND);
@@ -106,6 +106,6 @@ fn what_expires_before_they_end_is_not_sent() {
         world.begin_quiet_hours(&process, &tenant, QuietFor::All);
         let message = world.accept_until(&process, &tenant.id, 5 * MINUTE);
         world.run_for(40 * MINUTE);
-        assert_eq!((world.look(message).status, world.requests()), (Status::Expired, 0));
+        assert_eq!((world.look(message).status(), world.requests()), (Status::Expired, 0));
     });
 }
