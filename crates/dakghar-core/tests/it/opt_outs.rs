@@ -468,7 +468,7 @@ fn an_open_window_is_asked_for_when_a_message_is_accepted() {
             world.try_to_send_to(&process, &tenant, "+919222222222", "").is_ok(),
             "it was not asked for"
         );
-        world.run_for(DAY - 2 * MINUTE);
+        world.run_for(1_438 * MINUTE);
         assert!(world.try_to_send(&process, &tenant, OPEN).is_ok());
         world.run_for(2 * MINUTE);
         assert_eq!(
@@ -487,7 +487,7 @@ fn a_window_that_closes_while_a_message_waits_ends_it_and_one_that_opens_again_d
             let more = format!(r#"{OPEN},"sendAt":"{}""#, world.now() + after);
             world.try_to_send(&process, &tenant, &more).expect("accepted")
         };
-        let (early, late) = (waiting(DAY - 10 * MINUTE), waiting(DAY + 10 * MINUTE));
+        let (early, late) = (waiting(1_430 * MINUTE), waiting(DAY + 10 * MINUTE));
         let before = world.requests();
         world.run_for(DAY + 5 * MINUTE);
         let _sender = world.process();

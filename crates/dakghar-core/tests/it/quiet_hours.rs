@@ -54,7 +54,7 @@ fn what_is_not_urgent_waits_for_their_end_and_goes_then() {
         assert!(world.is_sent(urgent));
         let seen = world.look(plain);
         assert_eq!((seen.status(), waits_for(&seen)), (Status::Queued, Some("quiet_hours")));
-        world.run_for(end.since(world.now()) - SECOND);
+        world.run_for((end - SECOND).since(world.now()));
         assert!(!world.is_sent(plain), "a second too early");
         world.run_for(10 * SECOND);
         assert!(world.is_sent(plain));
