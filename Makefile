@@ -64,7 +64,12 @@ test-kms: ## Tests the key services outside of this program: a real OpenBao, AWS
 
 .PHONY: test-rotation
 test-rotation: ## Moves 10,000 tenants to another master key under load, killed ten times on the way, on both backends
-	CI=true cargo nextest run --locked --package dakghar --run-ignored ignored-only -E 'test(ten_thousand_tenants)'
+	CI=true cargo nextest run --locked --workspace --run-ignored ignored-only -E 'test(ten_thousand_tenants)'
+
+.PHONY: test-clients
+test-clients: ## Drives Meta's own face with a client in Rust that nobody here wrote; needs the headers of OpenSSL
+	cargo build --locked --quiet --manifest-path crates/dakghar/tests/it/graph_face/wacloudapi/Cargo.toml --target-dir target/clients
+	CI=true cargo nextest run --locked --workspace --run-ignored ignored-only -E 'test(a_client_of_rust)'
 
 .PHONY: mutants
 mutants: ## Breaks sending on purpose, and lists what no test of the core notices; SHARD=1/8, MINUTES=60

@@ -133,6 +133,45 @@ async fn clients_of_npm_run_unchanged(backend: Backend) {
     assert_eq!(list["data"].as_array().map(Vec::len), Some(2 * 7), "{list:#}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds a program of its own, with OpenSSL: make test-clients"]
+async fn a_client_of_rust_runs_unchanged_embedded() {
+    a_client_of_rust_runs_unchanged(Backend::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds a program of its own, with OpenSSL: make test-clients"]
+async fn a_client_of_rust_runs_unchanged_distributed() {
+    a_client_of_rust_runs_unchanged(Backend::Distributed).await;
+}
+
+async fn a_client_of_rust_runs_unchanged(backend: Backend) {
+    let (product, tenant) = start(backend).await;
+    let unknown = Match {
+        to: Some("+919222222222".into()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    let client = root().join("target/clients/debug/wacloudapi-client");
+    let seen = run(&product, &tenant, &[client.to_str().expect("a path")]).await;
+    for name in [
+        "text",
+        "reply",
+        "image",
+        "imageById",
+        "template",
+        "interactive",
+        "reaction",
+    ] {
+        assert!(text(&seen[name]).starts_with("wamid.HBg"), "{name}: {seen:#}");
+    }
+    assert_eq!((&seen["read"], &seen["refused"]), (&json!(true), &json!(131_026)));
+    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(7 + 1), "{list:#}");
+}
+
 async fn what_is_answered_with_a_gateway_id_survives_kill_9(backend: Backend) {
     let (mut product, tenant) = start(backend).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
