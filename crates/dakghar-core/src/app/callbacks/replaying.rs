@@ -105,7 +105,8 @@ impl EndpointRun {
         let mut called_up: Vec<Place> = entries.iter().map(|placed| placed.place).collect();
         called_up.retain(|place| self.pending.call_up(*place, now));
         self.keep_called_up(&called_up, now).await?;
-        entries.retain(|placed| !self.pending.has(placed.place));
+        // What was not handed over yet is handed over in its turn, and once.
+        entries.retain(|placed| !self.pending.has(placed.place) && self.window.is_done(placed.place));
         let asked = entries.len();
         let items = {
             let _expected = self.record_bytes.expect(asked);

@@ -254,9 +254,11 @@ impl Endpoints {
     ) -> Result<Replay, Failure> {
         let tenant_id = &endpoint.tenant_id;
         let reached = progress.map_or(endpoint.start, |progress| progress.after.max(endpoint.start));
-        let earliest = self.ports.feed.bounds(tenant_id).await?.first.before();
+        let bounds = self.ports.feed.bounds(tenant_id).await?;
+        let earliest = bounds.first.before();
         let (of, after, until) = match asked {
-            NewReplay::Events(events) => (ReplayOf::Events(events.clone()), earliest, reached),
+            // Who names an event was handed it, though that may not be written down yet.
+            NewReplay::Events(events) => (ReplayOf::Events(events.clone()), earliest, bounds.last),
             // What is not in the feed any more is kept with the exceptions.
             NewReplay::FailedSince(since) => (ReplayOf::FailedSince(*since), Place::START, reached),
             NewReplay::Range {

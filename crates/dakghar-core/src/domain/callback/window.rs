@@ -91,6 +91,11 @@ impl<T> Window<T> {
             .any(|slot| matches!(slot, Slot::Waiting(entry) if is_meant(entry)))
     }
 
+    /// True if this place was read, and what stands there is done or not wanted.
+    pub fn is_done(&self, place: Place) -> bool {
+        place <= self.read_to && self.slots.get(&place).is_none_or(|slot| matches!(slot, Slot::Done))
+    }
+
     /// Those that wait, the earliest first.
     pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.values_mut().filter_map(|slot| match slot {
@@ -130,6 +135,18 @@ mod tests {
             window.add(Place::new(number), number);
         }
         window
+    }
+
+    #[test]
+    fn what_was_taken_out_and_what_was_not_read_is_not_done() {
+        let mut window = window(1..=4);
+        assert_eq!((take(&mut window), take(&mut window)), (1, 2));
+        window.done(Place::new(2));
+        window.pass_over(Place::new(6));
+        let done: Vec<u64> = (0..=7).filter(|n| window.is_done(Place::new(*n))).collect();
+        assert_eq!(done, [0, 2, 5, 6]);
+        window.done(Place::new(1));
+        assert!(window.is_done(Place::new(1)));
     }
 
     fn take(window: &mut Window<u64>) -> u64 {

@@ -24,6 +24,28 @@ pub(super) fn range(from: u64, until: u64) -> NewReplay {
     }
 }
 
+#[test]
+fn named_events_that_were_just_taken_are_delivered_again_and_those_that_wait_once() {
+    let mut story = Story::new(|_| ());
+    story.events(3);
+    story.deliver_and(false);
+    assert_eq!(story.posted(), ["1 #1", "2 #1", "3 #1"]);
+    assert_eq!(story.after(), 0, "nothing of it is written down");
+    story.events(1);
+    let ids: Vec<_> = story
+        .feed_behind(1)
+        .expect("entries")
+        .iter()
+        .map(|placed| placed.entry.id())
+        .collect();
+    story.begin(&NewReplay::Events([ids[0].clone(), ids[2].clone()].into()));
+    story.deliver();
+    let mut posted = story.posted();
+    posted.sort_unstable();
+    assert_eq!(posted, ["2 #1", "4 #1"]);
+    assert_eq!(story.replays()[0].status, ReplayStatus::Done);
+}
+
 impl Story {
     pub(super) fn preview(&self, asked: &NewReplay) -> ReplayPreview {
         let (endpoints, tenant_id) = (self.process.endpoints(), self.tenant.id);
