@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::limits::Limits;
 use crate::number::Number;
 use crate::webhook::StatusPlan;
 
@@ -19,6 +20,8 @@ pub struct SimConfig {
     pub accepted_tokens: AcceptedTokens,
     /// Wait before each answer of the messages endpoint. The message counts as accepted on arrival.
     pub latency_ms: u64,
+    /// Which limits on messages are played; none unless set.
+    pub limits: Limits,
     /// Which statuses follow an accepted message, and when.
     pub statuses: StatusPlan,
     /// How webhooks are posted and repeated.
@@ -43,6 +46,7 @@ impl Default for SimConfig {
             webhook_url: None,
             accepted_tokens: AcceptedTokens::Any,
             latency_ms: 0,
+            limits: Limits::default(),
             statuses: StatusPlan::default(),
             delivery: WebhookDelivery::default(),
             journal: JournalMode::Full,

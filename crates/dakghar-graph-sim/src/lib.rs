@@ -10,8 +10,8 @@
 //! It keeps every call in a journal, so that a test can prove how often an attempt really left the
 //! gateway. Rules make it misbehave: refuse, garble, hold or reset, with or without accepting.
 //!
-//! It does not render templates, store media, know which messages a conversation window allows, or
-//! limit rates by itself: a rule does that when a test wants it.
+//! Limits on messages are played when asked for ([`Limits`]). It does not render templates, store media, or know which
+//! messages a conversation window allows: a rule does that when a test wants it.
 
 mod config;
 mod sim;
@@ -34,6 +34,7 @@ mod control;
 mod business;
 mod clock;
 mod dice;
+mod limits;
 mod number;
 mod token;
 mod wamid;
@@ -41,6 +42,7 @@ mod wamid;
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
 pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
+pub use limits::Limits;
 pub use number::Number;
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;

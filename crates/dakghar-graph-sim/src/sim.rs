@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::SimConfig;
 use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
+use crate::limits::Limits;
 use crate::number::Number;
 use crate::server::serve;
 use crate::state::State;
@@ -62,6 +63,11 @@ impl GraphSim {
     /// A hundred thousand tokens are described already.
     pub fn set_token(&self, token: Token) {
         assert!(self.state.known_tokens.put(token), "too many tokens were described");
+    }
+
+    /// Plays these limits on messages from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.state.limiter.set(limits);
     }
 
     /// Sets whether sends need a proof of the app's secret.
@@ -177,6 +183,7 @@ impl GraphSim {
     /// No webhook URL is set, or the message is not one that Meta could send.
     pub fn send_inbound(&self, inbound: InboundMessage) -> Result<String, WebhookError> {
         let number = self.state.numbers.get(&inbound.phone_number_id);
+        self.state.limiter.came_in(&inbound.phone_number_id);
         self.state.webhooks.receive(inbound, number, &self.state.wamids)
     }
 

@@ -12,6 +12,7 @@ use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
 use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
+use crate::limits::Limiter;
 use crate::number::{Number, Numbers, phone_digits};
 use crate::stats::{CallStats, StatsSnapshot};
 use crate::token::{Tokens, is_proof};
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(crate) known_tokens: Tokens,
     pub(crate) latency: Duration,
     pub(crate) rules: RuleEngine,
+    pub(crate) limiter: Limiter,
     pub(crate) journal: Journal,
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
@@ -47,6 +49,7 @@ impl State {
             journal: Journal::open(&config)?,
             webhooks: Arc::new(Webhooks::build(&config)?),
             rules: RuleEngine::seeded(config.seed),
+            limiter: Limiter::with(config.limits),
             latency: Duration::from_millis(config.latency_ms),
             wamids: WamidFactory::started_now(),
             stats: CallStats::default(),

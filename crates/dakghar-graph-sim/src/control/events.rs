@@ -50,6 +50,7 @@ pub(crate) async fn inbound(
         profile_name: body.profile_name,
         message,
     };
+    state.limiter.came_in(&inbound.phone_number_id);
     let wamid = state.webhooks.receive(inbound, number, &state.wamids)?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "wamid": wamid }))).into_response())
 }

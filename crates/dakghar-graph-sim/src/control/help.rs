@@ -31,6 +31,8 @@ Control API (JSON)
   PUT    /_sim/webhook                             {url, app_secret}: where webhooks go (url null: nowhere)
   GET    /_sim/statuses                            the plan of statuses
   PUT    /_sim/statuses                            {enabled, sent_ms, delivered_ms, read_ms, duplicate_probability, shuffle, batch_max}
+  GET    /_sim/limits                              the limits on messages that are played
+  PUT    /_sim/limits                              {messages_per_second, pairs}: those of numbers (0: none), of a number and a person
   GET    /_sim/numbers                             numbers given or seen
   PUT    /_sim/numbers                             [{phone_number_id, waba_id, display_phone_number}]
   GET    /_sim/tokens                              tokens that were described, or given by a renewal

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::input::{Input, Problem};
+use crate::limits::Limits;
 use crate::number::Number;
 use crate::state::State;
 use crate::token::Token;
@@ -63,6 +64,15 @@ pub(crate) async fn set_statuses(
     }
     state.webhooks.set_plan(plan);
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn limits(Shared(state): Shared<Arc<State>>) -> Json<Limits> {
+    Json(state.limiter.limits())
+}
+
+pub(crate) async fn set_limits(Shared(state): Shared<Arc<State>>, Input(limits): Input<Limits>) -> StatusCode {
+    state.limiter.set(limits);
+    StatusCode::NO_CONTENT
 }
 
 pub(crate) async fn tokens(Shared(state): Shared<Arc<State>>) -> Response {

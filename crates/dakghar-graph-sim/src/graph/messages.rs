@@ -89,6 +89,12 @@ async fn serve(
     };
     let fault = decide_fault(state, &call, &request, &body);
     call.keep_body(body);
+    if fault.is_none()
+        && let Request::Send(send) = &request
+        && let Err(error) = state.limiter.admit(call.phone_number_id(), send.recipient.input())
+    {
+        return call.refuse(error, version);
+    }
     match answer(call, request, number, fault, version) {
         Answer::After(wait, response) => {
             let wait = state.latency + wait;

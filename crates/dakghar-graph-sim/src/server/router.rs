@@ -53,6 +53,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/_sim/mixture", post(events::mixture))
         .route("/_sim/webhook", put(settings::set_webhook).post(events::raw_webhook))
         .route("/_sim/statuses", get(settings::statuses).put(settings::set_statuses))
+        .route("/_sim/limits", get(settings::limits).put(settings::set_limits))
         .route("/_sim/numbers", get(settings::numbers).put(settings::set_numbers))
         .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
         .route("/_sim/proof", put(settings::set_proof))

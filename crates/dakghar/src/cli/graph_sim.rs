@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan, WebhookDelivery};
+use dakghar_graph_sim::{GraphSim, JournalMode, Limits, SimConfig, StatusPlan, WebhookDelivery};
 
 use super::output;
 use crate::lifecycle::Lifecycle;
@@ -28,6 +28,12 @@ pub struct Args {
     /// Wait before each answer, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
+    /// Refuse what is beyond so many messages of a number in a second, in and out together, with 130429; 0 refuses none.
+    #[arg(long, default_value_t = 0)]
+    messages_per_second: u32,
+    /// Refuse what is beyond one message in six seconds to the same person, after a burst of 45, with 131056.
+    #[arg(long)]
+    limit_pairs: bool,
     /// Post no status webhooks.
     #[arg(long)]
     no_statuses: bool,
@@ -86,6 +92,10 @@ impl Args {
             app_secret: self.app_secret.clone(),
             webhook_url: Some(self.webhook_url.clone()),
             latency_ms: self.latency_ms,
+            limits: Limits {
+                messages_per_second: self.messages_per_second,
+                pairs: self.limit_pairs,
+            },
             statuses: self.statuses(),
             delivery: WebhookDelivery::default().scaled_to(self.retry_after_ms),
             journal: self.journal(),

@@ -46,6 +46,7 @@ mod installation;
 mod interop;
 mod keys;
 mod kms;
+mod levels;
 mod limits;
 mod listening;
 mod live;

@@ -38,7 +38,7 @@ fn named_events_that_were_just_taken_are_delivered_again_and_those_that_wait_onc
         .iter()
         .map(|placed| placed.entry.id())
         .collect();
-    story.begin(&NewReplay::Events([ids[0].clone(), ids[2].clone()].into()));
+    story.begin(&NewReplay::Events([ids[0], ids[2]].into()));
     story.deliver();
     let mut posted = story.posted();
     posted.sort_unstable();
