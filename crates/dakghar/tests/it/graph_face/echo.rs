@@ -1,6 +1,6 @@
 //! A bot of pywa's guide behind the gateway: webhooks through an endpoint of the format `meta`, answers through Meta's own face.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dakghar_graph_sim::{InboundMessage, Outcome, StatusPlan};
@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{NUMBER, start_with};
-use crate::product::{Backend, Product, eventually, on_both_backends, text};
+use crate::product::{Backend, Product, Tenant, eventually, on_both_backends, text};
 use crate::programs::{Program, are_installed};
 
 on_both_backends!(a_bot_answers_each_message_once_whatever_is_killed,);
@@ -27,6 +27,27 @@ fn answered(product: &Product) -> BTreeMap<String, usize> {
         }
     }
     counts
+}
+
+/// The answers of which the gateway says that nobody knows whether Meta has them: their calls were under way when it died.
+async fn in_doubt(product: &Product, tenant: &Tenant) -> BTreeSet<String> {
+    let path = format!("/tenants/{}/messages?status=in_doubt&limit=200", tenant.id);
+    let listed = product.get(&path).await;
+    let messages = listed["data"].as_array().expect("a list").iter();
+    messages.map(|message| text(&message["content"]["body"])).collect()
+}
+
+/// Waits until each of the first messages is answered, or in doubt.
+async fn until_settled(product: &Product, tenant: &Tenant, count: usize) {
+    let mut missing = Vec::new();
+    let all = eventually(async || {
+        let (answered, doubted) = (answered(product), in_doubt(product, tenant).await);
+        let is_missing = |text: &String| !answered.contains_key(text) && !doubted.contains(text);
+        missing = (0..count).map(|n| format!("echo {n}")).filter(is_missing).collect();
+        missing.is_empty()
+    })
+    .await;
+    assert!(all, "of {count} neither answered nor in doubt: {missing:?}");
 }
 
 async fn a_bot_answers_each_message_once_whatever_is_killed(backend: Backend) {
@@ -71,8 +92,7 @@ async fn a_bot_answers_each_message_once_whatever_is_killed(backend: Backend) {
             100 | 300 => product.restart().await,
             // pywa says 200 before it handles an update, so what it was handed and has not answered would die with it.
             150 | 350 => {
-                let idle = eventually(async || answered(&product).len() > n).await;
-                assert!(idle, "{n}: {} answered", answered(&product).len());
+                until_settled(&product, &tenant, n + 1).await;
                 bot.restart(&environment).await;
             }
             200 | 400 => {
@@ -84,12 +104,10 @@ async fn a_bot_answers_each_message_once_whatever_is_killed(backend: Backend) {
             _ => sleep(Duration::from_millis(5)).await,
         }
     }
-    let all = eventually(async || answered(&product).len() >= MESSAGES).await;
-    let counts = answered(&product);
-    let missing: Vec<_> = (0..MESSAGES)
-        .filter(|n| !counts.contains_key(&format!("echo {n}")))
-        .collect();
-    assert!(all, "not answered: {missing:?}");
+    until_settled(&product, &tenant, MESSAGES).await;
+    // So many calls may be under way when it dies, and it died twice.
+    let unanswered = MESSAGES - answered(&product).len();
+    assert!(unanswered <= MESSAGES / 10, "{unanswered} are in doubt");
     // What is late would be a second answer.
     sleep(Duration::from_secs(3)).await;
     let twice: Vec<_> = answered(&product).into_iter().filter(|(_, count)| *count > 1).collect();
