@@ -144,7 +144,11 @@ impl QuietHours {
 }
 
 fn time_of_day(text: &str) -> Option<Time> {
-    let is_whole = text.len() == "21:00".len();
+    let is_of_digits = text
+        .bytes()
+        .enumerate()
+        .all(|(place, b)| place == 2 || b.is_ascii_digit());
+    let is_whole = is_of_digits && text.len() == "21:00".len();
     Time::strptime("%H:%M", text).ok().filter(|_| is_whole)
 }
 

@@ -64,11 +64,7 @@ struct Story {
 
 impl Story {
     fn new(change: impl FnOnce(&mut Endpoint)) -> Self {
-        Self::of(Kind::Embedded, change)
-    }
-
-    fn of(kind: Kind, change: impl FnOnce(&mut Endpoint)) -> Self {
-        let world = World::new(kind);
+        let world = World::new(Kind::Embedded);
         let process = world.idle_process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         let mut endpoint = Endpoint {
