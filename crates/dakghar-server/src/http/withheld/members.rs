@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 190] = [
+pub(super) const SHOWN: [&str; 192] = [
     "addedAt",
     "addresses",
     "advice",
@@ -136,6 +136,7 @@ pub(super) const SHOWN: [&str; 190] = [
     "probes",
     "problem",
     "progress",
+    "quietHours",
     "reason",
     "receivedAt",
     "redriveId",
@@ -164,6 +165,7 @@ pub(super) const SHOWN: [&str; 190] = [
     "storeFullSince",
     "subcode",
     "tenantId",
+    "timeZone",
     "timeline",
     "timesMax",
     "to",
