@@ -184,6 +184,8 @@ fn t07_numbers_of_an_account_rest_together_when_its_allowance_is_used_up() {
         assert_eq!(world.look(first).attempts_counted(), 0);
         let waits = world.accept(&process, &beside.id, "waits");
         let goes = world.accept(&process, &other.id, "goes");
+        // Until their slots come.
+        world.run_for(SECOND);
         let prepared = world.prepare(&process);
         assert_eq!((prepared.sends.len(), prepared.waiting.len()), (1, 0));
         assert_eq!(world.look(goes).attempt(), 0, "it is about to go");
