@@ -37,6 +37,17 @@ async fn start_with(backend: Backend, statuses: StatusPlan) -> (Product, Tenant)
     (product, tenant)
 }
 
+/// One person is not on WhatsApp.
+fn knows_not_everybody(product: &Product) {
+    let unknown = Match {
+        to: Some("+919222222222".into()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+}
+
 /// Runs a program of others, and returns what it wrote.
 async fn run(product: &Product, tenant: &Tenant, program: &[&str]) -> Value {
     let folder = root().join("crates/dakghar/tests/it/graph_face");
@@ -66,13 +77,7 @@ async fn pywa_runs_unchanged(backend: Backend) {
         return;
     }
     let (product, tenant) = start(backend).await;
-    let unknown = Match {
-        to: Some("+919222222222".into()),
-        ..Match::default()
-    };
-    product
-        .sim
-        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    knows_not_everybody(&product);
     let seen = run(&product, &tenant, &["python3", "pywa_client.py"]).await;
     let names = [
         "text",
@@ -113,13 +118,7 @@ async fn clients_of_npm_run_unchanged(backend: Backend) {
         return;
     }
     let (product, tenant) = start(backend).await;
-    let unknown = Match {
-        to: Some("+919222222222".into()),
-        ..Match::default()
-    };
-    product
-        .sim
-        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    knows_not_everybody(&product);
     let seen = run(&product, &tenant, &["node", "clients.mjs"]).await;
     for client in ["kapso", "greatDetail"] {
         let seen = &seen[client];
@@ -147,13 +146,7 @@ async fn a_client_of_rust_runs_unchanged_distributed() {
 
 async fn a_client_of_rust_runs_unchanged(backend: Backend) {
     let (product, tenant) = start(backend).await;
-    let unknown = Match {
-        to: Some("+919222222222".into()),
-        ..Match::default()
-    };
-    product
-        .sim
-        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    knows_not_everybody(&product);
     let client = root().join("target/clients/debug/wacloudapi-client");
     let seen = run(&product, &tenant, &[client.to_str().expect("a path")]).await;
     for name in [

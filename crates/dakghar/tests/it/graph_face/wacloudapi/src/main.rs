@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .media()
         .upload_bytes(b"not really a picture", "a.png", "image/png")
         .await?;
-    let buttons = vec![Button::new("yes", "Yes")];
+    let buttons = vec![Button::reply("yes", "Yes")];
     let mut seen = json!({
         "text": id(text),
         "reply": id(messages.send_reply(PERSON, "and", &answered).await?),
