@@ -35,6 +35,7 @@ mod business;
 mod clock;
 mod dice;
 mod number;
+mod onboarding;
 mod token;
 mod wamid;
 
@@ -42,6 +43,7 @@ pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
 pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use number::Number;
+pub use onboarding::{Account, NewCode, OnboardingCall, Registration};
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
 pub use token::Token;

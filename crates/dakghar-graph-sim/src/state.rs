@@ -13,6 +13,7 @@ use crate::graph::auth::TokenCheck;
 use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::number::{Number, Numbers, phone_digits};
+use crate::onboarding::Onboarding;
 use crate::stats::{CallStats, StatsSnapshot};
 use crate::token::{Tokens, is_proof};
 use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
@@ -35,6 +36,7 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
+    pub(crate) onboarding: Onboarding,
     pub(crate) wamids: WamidFactory,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) stats: CallStats,
@@ -55,6 +57,7 @@ impl State {
             known_tokens: Tokens::default(),
             numbers: Numbers::with(config.numbers),
             businesses: Businesses::default(),
+            onboarding: Onboarding::default(),
         })
     }
 

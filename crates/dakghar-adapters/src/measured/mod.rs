@@ -9,6 +9,7 @@ mod operators;
 mod person_erasures;
 mod records;
 mod redrives;
+mod signups;
 mod statuses;
 mod store;
 mod timer;

@@ -55,6 +55,8 @@ pub(super) const CALLBACK_ATTEMPTS: &str = "callback_attempts";
 pub(super) const REDRIVES: &str = "redrives";
 /// Erasures of people.
 pub(super) const ERASURES: &str = "erasures";
+/// Signups of tenants.
+pub(super) const SIGNUPS: &str = "signups";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";
 /// The time by which the age of records is judged: one document at most.
@@ -96,7 +98,16 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
 
 /// Collections without a validator, which transactions write and must not create.
 /// Records that could not be placed in feeds are kept as they are, past every validator.
-const PLAIN: [&str; 7] = [FEED_ASIDE, AUDIT_CHAIN, OPERATOR_KEYS, APPS, HOLDS, REDRIVES, ERASURES];
+const PLAIN: [&str; 8] = [
+    FEED_ASIDE,
+    AUDIT_CHAIN,
+    OPERATOR_KEYS,
+    APPS,
+    HOLDS,
+    REDRIVES,
+    ERASURES,
+    SIGNUPS,
+];
 
 async fn create_plain(database: &Database, name: &str) -> mongodb::error::Result<()> {
     match database.create_collection(name).await.map_err(|error| *error.kind) {

@@ -16,8 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::audit::AuditLog;
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
-    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES,
-    TENANTS,
+    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, REDRIVES, SIGNUPS,
+    STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -101,6 +101,7 @@ impl MongoStore {
             feed_attendants: database.collection(FEED_ATTENDANTS),
             redrives: database.collection(REDRIVES),
             erasures: database.collection(ERASURES),
+            signups: database.collection(SIGNUPS),
             apps: database.collection(APPS),
             audit: AuditLog::of(&database),
             operators: database.collection(OPERATOR_KEYS),

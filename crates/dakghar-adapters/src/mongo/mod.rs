@@ -43,6 +43,7 @@ mod reads;
 mod redrives;
 mod replaces;
 mod sharing;
+mod signups;
 mod statuses;
 mod target;
 mod tenants;
@@ -86,6 +87,7 @@ pub struct MongoStore {
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
     erasures: Collection<RawDocumentBuf>,
+    signups: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     audit: AuditLog,
     operators: Collection<RawDocumentBuf>,

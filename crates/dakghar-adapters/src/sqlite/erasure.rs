@@ -14,7 +14,7 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 11] = [
+pub(super) const DELETES: [&str; 12] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
@@ -27,6 +27,8 @@ pub(super) const DELETES: [&str; 11] = [
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM erasures WHERE id IN \
          (SELECT id FROM erasures INDEXED BY erasures_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM signups WHERE id IN \
+         (SELECT id FROM signups INDEXED BY signups_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM callback_exceptions WHERE (endpoint_id, place) IN \
          (SELECT endpoint_id, place FROM callback_exceptions INDEXED BY callback_exceptions_of_tenant \
           WHERE tenant_id = ? LIMIT ?)",

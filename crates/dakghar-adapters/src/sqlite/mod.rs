@@ -46,6 +46,7 @@ mod retirement;
 mod rows;
 mod schema;
 mod secrets;
+mod signups;
 mod source;
 mod statuses;
 mod tenants;

@@ -7,6 +7,7 @@ pub(crate) mod id_time;
 pub(crate) mod known_token;
 pub(crate) mod receipt;
 pub(crate) mod replay;
+pub(crate) mod signup;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
 pub(crate) mod waiting_line;

@@ -214,6 +214,18 @@ label! {
         PersonErasuresErase = "person_erasures_erase",
         /// `clear_remains` of `person_erasures`.
         PersonErasuresClearRemains = "person_erasures_clear_remains",
+        /// `insert_signup` of `signups`.
+        SignupsInsert = "signups_insert",
+        /// `save_signup` of `signups`.
+        SignupsSave = "signups_save",
+        /// `find_signup` of `signups`.
+        SignupsFind = "signups_find",
+        /// `find_signup_of_code` of `signups`.
+        SignupsFindOfCode = "signups_find_of_code",
+        /// `list_signups` of `signups`.
+        SignupsList = "signups_list",
+        /// `due_signups` of `signups`.
+        SignupsDue = "signups_due",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

@@ -13,6 +13,7 @@ mod installation;
 mod message;
 mod meta_app;
 mod redrive;
+mod signup;
 mod status;
 mod tenant;
 
@@ -35,8 +36,11 @@ pub use installation::sealed_secrets;
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use meta_app::{meta_app, meta_app_full};
 pub use redrive::redrive;
+pub use signup::{signup, signup_full};
 pub use status::{status_record, status_record_full};
-pub use tenant::{api_key, key_full, number, number_full, operator_key, tenant, tenant_full, tenant_with_numbers};
+pub use tenant::{
+    api_key, key_full, known_token_full, number, number_full, operator_key, tenant, tenant_full, tenant_with_numbers,
+};
 
 static IDS: SequentialIds = SequentialIds::new();
 

@@ -56,6 +56,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
         hold: None,
         token_refusals: 0,
         token: None,
+        sealed_pin: None,
     }
 }
 
@@ -172,6 +173,7 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
         }),
         token_refusals: 2,
         token: Some(known_token_full()),
+        sealed_pin: Some(vec![9, 0, 200]),
     }
 }
 

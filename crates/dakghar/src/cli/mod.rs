@@ -18,6 +18,7 @@ mod output;
 mod restore;
 mod secrets;
 mod serve;
+mod signup;
 mod tenant;
 
 use std::process::ExitCode;
@@ -78,6 +79,9 @@ enum Command {
     /// Erase a person from what a tenant keeps, and list such erasures
     #[command(subcommand, after_long_help = erase::AFTER_HELP)]
     Erase(erase::Command),
+    /// List and show the signups of tenants, and let them go on
+    #[command(subcommand, after_long_help = signup::AFTER_HELP)]
+    Signup(signup::Command),
     /// Tell who changed what and who read what people wrote, export that, and check that nothing of it was changed
     #[command(subcommand)]
     Audit(audit::Command),
@@ -147,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
         Command::Erase(command) => with_config(|config| erase::run(config, command)),
+        Command::Signup(command) => with_config(|config| signup::run(config, command)),
         Command::Audit(command) => with_config(|config| audit::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {

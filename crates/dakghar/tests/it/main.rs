@@ -67,6 +67,7 @@ mod secrets;
 mod seed;
 mod signal;
 mod signatures;
+mod signups;
 mod spool;
 mod surroundings;
 mod suspend;

@@ -18,6 +18,7 @@ pub(super) mod operator_key;
 pub(super) mod redrive;
 pub(super) mod sealed_secrets;
 mod secret;
+pub(super) mod signup;
 pub(super) mod status;
 pub(super) mod tenant;
 

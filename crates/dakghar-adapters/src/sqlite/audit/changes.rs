@@ -6,7 +6,7 @@ use dakghar_core::ports::{AuditedChange, Carried, TenantSaved};
 use rusqlite::Connection;
 
 use crate::sqlite::failure::Outcome;
-use crate::sqlite::{apps, endpoints, events, holds, messages, operators, people_erased, redrives, tenants};
+use crate::sqlite::{apps, endpoints, events, holds, messages, operators, people_erased, redrives, signups, tenants};
 
 /// A change as the writer's thread gets it.
 pub(super) struct Prepared(AuditedChange);
@@ -40,6 +40,8 @@ impl Prepared {
             AuditedChange::InsertRedrive(redrive) => Carried::if_done(redrives::insert(conn, redrive)?),
             AuditedChange::SaveRedrive(redrive) => redrives::save(conn, redrive)?.into(),
             AuditedChange::InsertErasure(erasure) => Carried::if_done(people_erased::insert(conn, erasure)?),
+            AuditedChange::InsertSignup(signup) => signups::insert(conn, signup)?.into(),
+            AuditedChange::SaveSignup(signup) => signups::save(conn, signup)?.into(),
             AuditedChange::SaveMessage(save) => messages::save_one(conn, save)?.into(),
         })
     }

@@ -115,6 +115,7 @@ impl Tenants {
             hold: None,
             token_refusals: 0,
             token: None,
+            sealed_pin: None,
         })
     }
 }

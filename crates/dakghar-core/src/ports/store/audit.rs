@@ -12,6 +12,7 @@ use crate::domain::meta_app::MetaApp;
 use crate::domain::operator_key::OperatorKey;
 use crate::domain::page::Listed;
 use crate::domain::redrive::Redrive;
+use crate::domain::signup::Signup;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookEvent;
@@ -51,6 +52,10 @@ pub enum AuditedChange {
     SaveRedrive(Box<Redrive>),
     /// Stores a new erasure of a person.
     InsertErasure(Box<PersonErasure>),
+    /// Stores a new signup.
+    InsertSignup(Box<Signup>),
+    /// Saves a signup.
+    SaveSignup(Box<Signup>),
     /// Saves a message, with its entry in the feed.
     SaveMessage(Box<Save>),
 }

@@ -25,6 +25,7 @@ mod messages;
 mod operators;
 mod person_erasures;
 mod redrives;
+mod signups;
 mod statuses;
 mod tenants;
 mod timers;
@@ -46,6 +47,7 @@ pub use messages::{Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedM
 pub use operators::OperatorStore;
 pub use person_erasures::{PersonErased, PersonErasureStore, PersonPortion, Remains};
 pub use redrives::RedriveStore;
+pub use signups::SignupStore;
 pub use statuses::{REPORTS_MAX, StatusStore};
 pub use tenants::{TenantSaved, TenantStore};
 pub use timers::{DUE_BYTES_MAX, TimerStore};

@@ -39,6 +39,7 @@ pub enum Call {
     KeepListener,
     Listeners,
     Redrive,
+    Signup,
     Advance,
     Query,
     FindTenants,

@@ -21,6 +21,7 @@ pub(super) mod redrives;
 pub(super) mod secrets;
 pub(super) mod send;
 pub(super) mod send_bulk;
+pub(super) mod signups;
 pub(super) mod tenants;
 
 use axum::response::Response;

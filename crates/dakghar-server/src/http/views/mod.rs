@@ -19,6 +19,7 @@ mod message;
 mod person;
 mod redrive;
 mod replay;
+mod signup;
 mod status;
 mod tenant;
 mod timeline;
@@ -50,6 +51,7 @@ pub(super) use message::{MessageView, priorities, statuses, statuses_or_null};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};
+pub(super) use signup::SignupView;
 pub(super) use tenant::{
     ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
 };

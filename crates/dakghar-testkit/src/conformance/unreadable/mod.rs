@@ -15,13 +15,14 @@ mod messages;
 mod operators;
 mod records;
 mod redrives;
+mod signups;
 mod statuses;
 
 use std::sync::Arc;
 
 use dakghar_core::domain::{
     ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, PhoneNumberId,
-    Place, RedriveId, TenantId,
+    Place, RedriveId, SignupId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -39,6 +40,7 @@ pub use messages::*;
 pub use operators::*;
 pub use records::*;
 pub use redrives::*;
+pub use signups::*;
 pub use statuses::*;
 
 /// The port of the cases.
@@ -93,6 +95,8 @@ pub enum Record {
     Redrive(RedriveId),
     /// An erasure of a person, but not whose it is, nor whether it needs work.
     Erasure(ErasureId),
+    /// A signup, but not whose it is, nor its code, nor when it is due.
+    Signup(SignupId),
 }
 
 /// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
@@ -157,6 +161,8 @@ macro_rules! unreadable_suite {
             it_is_an_erasure_error_of_its_own
             erasures_beside_it_are_listed_and_due
             a_person_beside_it_is_erased
+            it_is_a_signup_error_of_its_own
+            signups_beside_it_are_listed_and_due
         }
     };
 }
