@@ -55,7 +55,7 @@ pub(super) const CALLBACK_ATTEMPTS: &str = "callback_attempts";
 pub(super) const REDRIVES: &str = "redrives";
 /// Erasures of people.
 pub(super) const ERASURES: &str = "erasures";
-/// What people said about being written to.
+/// The wishes of people about being written to.
 pub(super) const OPT_OUTS: &str = "opt_outs";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";

@@ -1,4 +1,4 @@
-//! What people said about being written to. The id of a document has its tenant, the mark of the person and the scope, so
+//! The wishes of people about being written to. The id of a document has its tenant, the mark of the person and the scope, so
 //! that most is found by it.
 
 use async_trait::async_trait;

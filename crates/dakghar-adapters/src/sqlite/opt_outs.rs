@@ -1,4 +1,4 @@
-//! What people said about being written to.
+//! The wishes of people about being written to.
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{TenantId, WaId};

@@ -1,4 +1,4 @@
-//! What people did, as fields tell it that carry no messages.
+//! Signals of people, in the fields that carry no messages.
 
 use dakghar_core::domain::ids::WaId;
 use dakghar_core::domain::time::Timestamp;

@@ -12,7 +12,7 @@ use crate::mongo::documents::{callback, counter};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text_id};
 
-/// What became of an advance.
+/// The result of an advance.
 pub(super) type Answer = Result<Saved, StoreError>;
 
 /// An answer, and the place in the batch of the advance that it belongs to.
@@ -36,7 +36,7 @@ pub(super) struct Doubted {
     place: usize,
     id: String,
     save_id: ObjectId,
-    /// What it is if the document does not carry the save.
+    /// Its result if the document does not carry the save.
     pub(super) otherwise: Answer,
 }
 

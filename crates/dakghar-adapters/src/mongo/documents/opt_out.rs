@@ -1,4 +1,4 @@
-//! What a person said, as a document.
+//! A person's wish, as a document.
 
 use bson::{DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::ids::{TenantId, WaId};
@@ -25,7 +25,7 @@ struct OptOutFields {
     source: String,
 }
 
-/// What was said, as a document.
+/// The wish as a document.
 pub(in crate::mongo) fn encode(said: &OptOut) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&OptOutFields {
         id: said.id(),

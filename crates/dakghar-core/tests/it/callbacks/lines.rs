@@ -32,11 +32,13 @@ impl Story {
         progress.map_or_else(Vec::new, |progress| progress.waiting)
     }
 
-    /// Takes steps for as long as there is something to do now, so many at most.
-    pub(super) fn work(&mut self, steps: usize) {
+    /// Takes steps for as long as there is something to do now, so many at most. Returns in how many of them something was
+    /// read and nothing called.
+    pub(super) fn work(&mut self, steps: usize) -> usize {
         let (mut run, callbacks) = (self.run.take().expect("it runs"), self.callbacks.clone());
-        let run = self.world.step(async move {
+        let (run, looks) = self.world.step(async move {
             run.wake();
+            let mut looks = 0;
             for _ in 0..steps {
                 let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
                     panic!("no outage, and nobody else delivers");
@@ -44,35 +46,13 @@ impl Story {
                 if calls.is_empty() && run.wait_max() != Some(Duration::ZERO) {
                     break;
                 }
-                for call in calls {
-                    let ended = callbacks.make(call).await;
-                    run.ended(ended);
-                }
-            }
-            run
-        });
-        self.run = Some(run);
-    }
-
-    /// As [`Story::work`], and counts the steps in which something was read and nothing called.
-    fn work_and_count_looks(&mut self) -> usize {
-        let (mut run, callbacks) = (self.run.take().expect("it runs"), self.callbacks.clone());
-        let (run, looks) = self.world.step(async move {
-            run.wake();
-            let mut looks = 0;
-            loop {
-                let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
-                    panic!("no outage, and nobody else delivers");
-                };
-                if calls.is_empty() && run.wait_max() != Some(Duration::ZERO) {
-                    return (run, looks);
-                }
                 looks += usize::from(calls.is_empty());
                 for call in calls {
                     let ended = callbacks.make(call).await;
                     run.ended(ended);
                 }
             }
+            (run, looks)
         });
         self.run = Some(run);
         looks
@@ -215,7 +195,7 @@ fn a_page_of_the_feed_serves_all_lines() {
     }
     let (mut posted, mut looks) = (story.posted().len(), 0);
     while story.after() < 1_220 || !story.open().is_empty() || !story.waiting().is_empty() {
-        looks += story.work_and_count_looks();
+        looks += story.work(STEPS_MAX);
         posted += story.posted().len();
         story.run_for(Duration::from_secs(1));
     }

@@ -1,4 +1,4 @@
-//! What people did that is no message.
+//! Signals of people are read where they are told, and nowhere else.
 
 use dakghar_core::domain::webhook::{PersonSignal, SignalKind};
 
