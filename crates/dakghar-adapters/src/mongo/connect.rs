@@ -25,8 +25,6 @@ use super::promises::{self, Promises};
 use super::{MongoStore, clock, collections, forgotten, indexes};
 use crate::vital::vital;
 
-/// The wait of a write for the majority before the server answers that it does not know.
-pub(super) const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// The first wait between two tries to connect; it doubles up to [`RETRY_WAIT_MAX`].
@@ -146,11 +144,11 @@ fn keep(follower: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandl
 }
 
 /// The write concern of every write.
-pub(super) fn majority() -> WriteConcern {
+pub(super) fn majority(options: &MongoOptions) -> WriteConcern {
     WriteConcern::builder()
         .w(Acknowledgment::Majority)
         .journal(true)
-        .w_timeout(WRITE_CONCERN_TIMEOUT)
+        .w_timeout(options.write_concern_timeout())
         .build()
 }
 
@@ -169,7 +167,7 @@ async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String, St
     parsed.max_pool_size.get_or_insert(options.connections_max);
     parsed.min_pool_size.get_or_insert(options.connections_min);
     // Options that a promise rests on are not left to the URI.
-    parsed.write_concern = Some(majority());
+    parsed.write_concern = Some(majority(options));
     parsed.read_concern = Some(ReadConcern::local());
     parsed.selection_criteria = Some(SelectionCriteria::ReadPreference(
         mongodb::options::ReadPreference::Primary,

@@ -23,6 +23,14 @@ pub struct MongoOptions {
     pub prepare: bool,
 }
 
+impl MongoOptions {
+    /// The wait of a write for the majority before the server answers that it does not know; longer than anybody waits
+    /// here.
+    pub(super) fn write_concern_timeout(&self) -> Duration {
+        self.write_timeout + Duration::from_secs(1)
+    }
+}
+
 impl Default for MongoOptions {
     fn default() -> Self {
         Self {

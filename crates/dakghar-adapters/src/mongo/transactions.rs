@@ -58,7 +58,7 @@ impl MongoStore {
         let mut session = self.database.client().start_session().await.map_err(failed)?;
         let options = TransactionOptions::builder()
             .read_concern(ReadConcern::local())
-            .write_concern(majority())
+            .write_concern(majority(&self.options))
             .build();
         session
             .start_transaction()

@@ -4,7 +4,7 @@
 //! version 8. The driver does not repeat a command that it did not build, so repeating is done here. That is safe
 //! because every statement is idempotent, names the version that it replaces, or does no harm twice (waking).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bson::raw::cstr;
 use bson::{Document, RawArrayBuf, RawDocumentBuf, rawdoc};
@@ -12,7 +12,6 @@ use dakghar_core::ports::StoreError;
 use mongodb::ClientSession;
 
 use super::MongoStore;
-use super::connect::WRITE_CONCERN_TIMEOUT;
 use super::failure::{DUPLICATE_KEY, Failure, refused_update, unconfirmed};
 use super::transactions::Aborted;
 
@@ -53,7 +52,7 @@ impl MongoStore {
     ) -> Result<UpdateReply, Failure> {
         #[expect(clippy::disallowed_methods, reason = "measures its patience")]
         let started = Instant::now();
-        let command = command(collection, statements);
+        let command = command(collection, statements, self.options.write_concern_timeout());
         let first = self.run_update(command.clone(), started).await;
         match first {
             Err(failure) if failure.may_pass_by_itself() => self.run_update(command, started).await,
@@ -121,8 +120,8 @@ pub(super) fn chunk_lengths(statements: &[RawDocumentBuf]) -> Vec<usize> {
 }
 
 /// The `update` command.
-fn command(collection: &str, statements: &[RawDocumentBuf]) -> RawDocumentBuf {
-    let wtimeout_ms = i64::try_from(WRITE_CONCERN_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+fn command(collection: &str, statements: &[RawDocumentBuf], wtimeout: Duration) -> RawDocumentBuf {
+    let wtimeout_ms = i64::try_from(wtimeout.as_millis()).unwrap_or(i64::MAX);
     let mut command = updates(collection, statements);
     let concern = rawdoc! { "w": "majority", "j": true, "wtimeout": wtimeout_ms };
     command.append(cstr!("writeConcern"), concern);

@@ -46,7 +46,10 @@ local function put_first(line, id, till)
   for place = #line.waiting, 1, -1 do
     if line.waiting[place].id == id then table.remove(line.waiting, place) end
   end
-  table.insert(line.waiting, 1, { id = id, due = till })
+  -- Ids sort as the messages were accepted.
+  local place = 1
+  while line.waiting[place] and line.waiting[place].id < id do place = place + 1 end
+  table.insert(line.waiting, place, { id = id, due = till })
   while #line.waiting > line_max do table.remove(line.waiting) end
   line.opens = till
 end

@@ -47,6 +47,7 @@ fn options(server: &SharedMongo) -> MongoOptions {
         // What a busy machine needs now and then is not what is tested here.
         read_timeout: Duration::from_mins(1),
         write_timeout: Duration::from_mins(1),
+        reread_timeout: Duration::from_mins(1),
         ..MongoOptions::default()
     }
 }

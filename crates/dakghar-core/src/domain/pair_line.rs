@@ -47,10 +47,12 @@ impl PairLine {
         }
     }
 
-    /// Puts a message in front. The line opens when it comes back.
+    /// Puts a message in front, behind those alone that were accepted before it: calls that ran side by side are refused
+    /// in any order. The line opens when it comes back.
     pub fn put_first(&mut self, id: MessageId, at: Timestamp) {
         self.waiting.retain(|waiting| waiting.id != id);
-        self.waiting.insert(0, InLine { id, due_at: at });
+        let older = self.waiting.iter().take_while(|waiting| waiting.id < id).count();
+        self.waiting.insert(older, InLine { id, due_at: at });
         self.waiting.truncate(PAIR_LINE_MAX);
         self.opens_at = at;
     }
@@ -182,6 +184,20 @@ mod tests {
         assert_eq!(line.turn(id(2), at(12)), Some(at(36)));
         assert_eq!(line.turn(id(1), at(30)), None);
         assert_eq!(line.turn(id(2), at(36)), None);
+    }
+
+    #[test]
+    fn those_refused_together_go_in_the_order_in_which_they_were_accepted() {
+        for refused in [[2, 1], [1, 2]] {
+            let mut line = PairLine::new(START);
+            line.put_first(id(refused[0]), at(6));
+            assert_eq!(line.turn(id(3), at(0)), Some(at(12)));
+            line.put_first(id(refused[1]), at(7));
+            assert_eq!(line.turn(id(2), at(7)), Some(at(13)), "{refused:?}");
+            assert_eq!(line.turn(id(1), at(7)), None);
+            assert_eq!(line.turn(id(2), at(13)), None);
+            assert_eq!(line.turn(id(3), at(19)), None);
+        }
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub trait PairLines: Send + Sync {
     /// otherwise when it should come back.
     async fn turns(&self, asks: &[PairAsk]) -> Result<Vec<Option<Timestamp>>, QueueError>;
 
-    /// Puts a message that comes back at `until` in front of its line, or begins one with it. Best effort.
+    /// Puts a message that comes back at `until` in front of its line, behind those alone that were accepted before it, or
+    /// begins one with it. Best effort.
     async fn put_first(&self, ask: &PairAsk, until: Timestamp);
 
     /// The same for a message whose turn it was, and that comes back without having gone. Begins no line. Best effort.
