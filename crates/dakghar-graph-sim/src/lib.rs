@@ -36,6 +36,7 @@ mod clock;
 mod dice;
 mod limits;
 mod number;
+mod onboarding;
 mod token;
 mod wamid;
 
@@ -44,6 +45,7 @@ pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use limits::Limits;
 pub use number::Number;
+pub use onboarding::{Account, NewCode, OnboardingCall, Registration};
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
 pub use token::Token;

@@ -12,6 +12,7 @@ use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
 use crate::number::Number;
+use crate::onboarding::{Account, NewCode, OnboardingCall, Registration};
 use crate::server::serve;
 use crate::state::State;
 use crate::stats::StatsSnapshot;
@@ -93,6 +94,46 @@ impl GraphSim {
     /// Gives a number a WABA and a display number of its own.
     pub fn set_number(&self, number: Number) {
         self.state.numbers.put(number);
+    }
+
+    /// Gives a code of the dialog, which lives for 30 seconds unless told otherwise.
+    ///
+    /// # Panics
+    /// A hundred thousand codes were made already.
+    pub fn give_code(&self, new: NewCode) -> String {
+        self.state.onboarding.add_code(new).expect("too many codes were made")
+    }
+
+    /// Describes an account, in place of what was said of it before.
+    ///
+    /// # Panics
+    /// A hundred thousand accounts are described already.
+    pub fn set_account(&self, account: Account) {
+        assert!(
+            self.state.onboarding.put_account(account),
+            "too many accounts were described"
+        );
+    }
+
+    /// Describes how far a number is, in place of what was said of it before.
+    ///
+    /// # Panics
+    /// A hundred thousand numbers are described already.
+    pub fn set_registration(&self, number: Registration) {
+        assert!(
+            self.state.onboarding.put_number(number),
+            "too many numbers were described"
+        );
+    }
+
+    /// How far a number is.
+    pub fn registration(&self, phone_number_id: &str) -> Registration {
+        self.state.onboarding.number(phone_number_id)
+    }
+
+    /// The calls that connect numbers so far, oldest first.
+    pub fn onboarding_journal(&self) -> Vec<OnboardingCall> {
+        self.state.onboarding.journal()
     }
 
     /// The calls so far, oldest first. Empty unless the mode is [`Full`](crate::JournalMode::Full).

@@ -14,6 +14,7 @@ use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::limits::Limiter;
 use crate::number::{Number, Numbers, phone_digits};
+use crate::onboarding::Onboarding;
 use crate::stats::{CallStats, StatsSnapshot};
 use crate::token::{Tokens, is_proof};
 use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
+    pub(crate) onboarding: Onboarding,
     pub(crate) wamids: WamidFactory,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) stats: CallStats,
@@ -58,6 +60,7 @@ impl State {
             known_tokens: Tokens::default(),
             numbers: Numbers::with(config.numbers),
             businesses: Businesses::default(),
+            onboarding: Onboarding::default(),
         })
     }
 

@@ -10,6 +10,7 @@ mod opt_outs;
 mod person_erasures;
 mod records;
 mod redrives;
+mod signups;
 mod statuses;
 mod store;
 mod timer;

@@ -8,6 +8,7 @@
 mod http;
 mod lenient_json;
 mod numbers;
+mod onboarding;
 mod passed;
 mod proof;
 mod refusal;
@@ -18,6 +19,7 @@ mod webhook;
 
 pub use http::{GraphConfig, GraphConfigError, GraphHttp};
 pub use numbers::MetaNumbers;
+pub use onboarding::MetaOnboarding;
 pub use send::MetaMessages;
 pub use tokens::MetaTokens;
 pub use version::{VersionStatus, version_status};

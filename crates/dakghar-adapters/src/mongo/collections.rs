@@ -57,6 +57,8 @@ pub(super) const REDRIVES: &str = "redrives";
 pub(super) const ERASURES: &str = "erasures";
 /// The wishes of people about being written to.
 pub(super) const OPT_OUTS: &str = "opt_outs";
+/// Signups of tenants.
+pub(super) const SIGNUPS: &str = "signups";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";
 /// The time by which the age of records is judged: one document at most.
@@ -98,7 +100,7 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
 
 /// Collections without a validator, which transactions write and must not create.
 /// Records that could not be placed in feeds are kept as they are, past every validator.
-const PLAIN: [&str; 8] = [
+const PLAIN: [&str; 9] = [
     FEED_ASIDE,
     AUDIT_CHAIN,
     OPERATOR_KEYS,
@@ -107,6 +109,7 @@ const PLAIN: [&str; 8] = [
     REDRIVES,
     ERASURES,
     OPT_OUTS,
+    SIGNUPS,
 ];
 
 async fn create_plain(database: &Database, name: &str) -> mongodb::error::Result<()> {

@@ -17,7 +17,7 @@ use super::audit::AuditLog;
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
     FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, OPT_OUTS, REDRIVES,
-    STATUSES, TENANTS,
+    SIGNUPS, STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -99,6 +99,7 @@ impl MongoStore {
             redrives: database.collection(REDRIVES),
             erasures: database.collection(ERASURES),
             opt_outs: database.collection(OPT_OUTS),
+            signups: database.collection(SIGNUPS),
             apps: database.collection(APPS),
             audit: AuditLog::of(&database),
             operators: database.collection(OPERATOR_KEYS),

@@ -13,6 +13,7 @@ use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
 use super::feed;
 use super::indexes::{
     BY_ID, CONVERSATION_LAST_MESSAGE, ENDPOINT_SEAT, ERASURE_TENANT, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT,
+    SIGNUP_TENANT,
 };
 use super::reads::{Query, text_id};
 use super::statuses::of_tenant;
@@ -39,6 +40,7 @@ impl Erasure for MongoStore {
             (&self.events, EVENT_TENANT, owned.clone()),
             (&self.redrives, REDRIVE_TENANT, owned.clone()),
             (&self.erasures, ERASURE_TENANT, owned.clone()),
+            (&self.signups, SIGNUP_TENANT, owned.clone()),
             (&self.endpoints, ENDPOINT_SEAT, owned.clone()),
             (&self.feed, BY_ID, feed::of_tenant(tenant_id)),
             // Nearly always there are few.

@@ -15,7 +15,7 @@ use mongodb::{Database, IndexModel};
 
 use super::collections::{
     AUDIT, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
-    FEED_ARRIVALS, MESSAGES, OPT_OUTS, REDRIVES, TENANTS,
+    FEED_ARRIVALS, MESSAGES, OPT_OUTS, REDRIVES, SIGNUPS, TENANTS,
 };
 
 /// The unique index that every collection has.
@@ -95,6 +95,13 @@ pub(super) const ERASURE_TENANT: &str = "tenant";
 pub(super) const ERASURE_DUE: &str = "due";
 /// A tenant's opt-outs by the id of their person.
 pub(super) const OPT_OUT_PERSON: &str = "tenant_person";
+
+/// A tenant's signups, newest first.
+pub(super) const SIGNUP_TENANT: &str = "tenant";
+/// Signups by the keys of their codes.
+pub(super) const SIGNUP_CODE: &str = "code";
+/// Signups that must be worked on, by when.
+pub(super) const SIGNUP_DUE: &str = "due";
 
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
@@ -250,6 +257,9 @@ fn of_others() -> Vec<Index> {
         Index::new(ERASURES, ERASURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
         Index::new(OPT_OUTS, OPT_OUT_PERSON, doc! { "tenantId": 1, "person": 1 }).only_with("person"),
+        Index::new(SIGNUPS, SIGNUP_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(SIGNUPS, SIGNUP_CODE, doc! { "codeKey": 1 }).unique(),
+        Index::new(SIGNUPS, SIGNUP_DUE, doc! { "dueAt": 1 }).only_with("dueAt"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]

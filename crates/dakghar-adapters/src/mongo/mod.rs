@@ -44,6 +44,7 @@ mod reads;
 mod redrives;
 mod replaces;
 mod sharing;
+mod signups;
 mod statuses;
 mod target;
 mod tenants;
@@ -88,6 +89,7 @@ pub struct MongoStore {
     redrives: Collection<RawDocumentBuf>,
     erasures: Collection<RawDocumentBuf>,
     opt_outs: Collection<RawDocumentBuf>,
+    signups: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     audit: AuditLog,
     operators: Collection<RawDocumentBuf>,

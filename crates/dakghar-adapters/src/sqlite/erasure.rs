@@ -27,6 +27,8 @@ pub(super) const DELETES: [&str; 12] = [
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM erasures WHERE id IN \
          (SELECT id FROM erasures INDEXED BY erasures_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM signups WHERE id IN \
+         (SELECT id FROM signups INDEXED BY signups_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM callback_exceptions WHERE (endpoint_id, place) IN \
          (SELECT endpoint_id, place FROM callback_exceptions INDEXED BY callback_exceptions_of_tenant \
           WHERE tenant_id = ? LIMIT ?)",

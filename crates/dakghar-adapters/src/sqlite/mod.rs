@@ -47,6 +47,7 @@ mod retirement;
 mod rows;
 mod schema;
 mod secrets;
+mod signups;
 mod source;
 mod statuses;
 mod tenants;

@@ -11,7 +11,7 @@ use super::messages::{read, write};
 use super::queue::due;
 use super::{
     aging, callbacks, connection, contents, conversations, endpoints, erasure, events, feed, lists, migrations, open,
-    opt_outs, people_erased, redrives, rows, source, statuses, timers,
+    opt_outs, people_erased, redrives, rows, signups, source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -257,6 +257,7 @@ fn erasing_seeks_the_tenant() {
         "events_newest",
         "redrives_of_tenant",
         "erasures_of_tenant",
+        "signups_of_tenant",
         "callback_exceptions_of_tenant",
         "callback_attempts_of_tenant",
         "callback_progress_of_tenant",
@@ -292,6 +293,9 @@ fn what_is_kept_of_a_person_is_walked_by_index() {
         plan_of_reports[0].starts_with("SEARCH statuses USING PRIMARY KEY (tenant_id=? AND (message_id,digest)>"),
         "{plan_of_reports:#?}"
     );
+    check(signups::LIST, "signups_of_tenant", "tenant_id=? AND id<?");
+    check(signups::FIND_OF_CODE, "signups_of_code", "code_key=?");
+    check(signups::DUE, "signups_due", "due_at<?");
     check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
     for (sql, seek) in [
         (opt_outs::FIND, "PRIMARY KEY (tenant_id=? AND mark=?)"),

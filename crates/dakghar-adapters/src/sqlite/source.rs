@@ -140,6 +140,15 @@ impl MigrationSource for SqliteSource {
         .await
     }
 
+    async fn open_signups(&self) -> Result<u64, StoreError> {
+        self.run(|conn| {
+            let sql = "SELECT count(*) FROM signups WHERE due_at IS NOT NULL";
+            let count = conn.query_row(sql, [], |row| number(row, 0))?;
+            Ok(count.cast_unsigned())
+        })
+        .await
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         let after = after.cloned();
         self.run(move |conn| page(conn, kind, after, limit)).await

@@ -8,6 +8,7 @@ pub(crate) mod known_token;
 pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod sending_rules;
+pub(crate) mod signup;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
 pub(crate) mod waiting_line;

@@ -5,6 +5,7 @@
 mod judged;
 pub(crate) mod log_lines;
 mod numbers;
+mod onboarding;
 mod peer;
 mod tokens;
 

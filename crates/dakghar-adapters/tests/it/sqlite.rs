@@ -218,6 +218,16 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "record = replace(record, '\"place\":\"', '\"place\":\"whim')",
             ],
         ),
+        Record::Signup(id) => (
+            "signups",
+            id.to_string(),
+            &[
+                "record = '{\"id\"'",
+                "record = CAST(x'ff' AS TEXT)",
+                "record = replace(record, '\"step\":\"', '\"step\":\"whim')",
+                "version = -7",
+            ],
+        ),
         Record::Redrive(id) => (
             "redrives",
             id.to_string(),
@@ -295,6 +305,7 @@ dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::opt_out_suite!(stores);
+dakghar_testkit::signup_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 

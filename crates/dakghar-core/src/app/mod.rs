@@ -21,6 +21,7 @@ mod meta_apps;
 pub mod migrating;
 mod new_keys;
 mod number_calls;
+mod onboarding;
 mod operators;
 mod opt_outs;
 mod outcomes;
@@ -36,6 +37,7 @@ mod retention_time;
 mod rotating;
 mod sending;
 mod settings;
+mod signup_settings;
 mod stale;
 mod tenants;
 mod tokens;
@@ -55,6 +57,7 @@ use callbacks::CallbacksSetup;
 use commits::Commits;
 use installation::SecretsWatch;
 use meta_apps::KnownApps;
+use replacing::Resealing;
 use sending::Shared;
 use tenants::directory::Directory;
 use tenants::key_uses::KeyUses;
@@ -84,6 +87,7 @@ pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
+pub use onboarding::{NewNumberSignup, Onboarding, SignupRetry};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use opt_outs::{OptOuts, OptedOut};
 pub use outcomes::{Outcome, OutcomeWait, Outcomes};
@@ -100,9 +104,10 @@ pub use sending::{
     PreparedSend, Reconciling, Sending, WaitingSend,
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
+pub use signup_settings::{CreditLine, SignupSettings};
 pub use tenants::{
     KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants, missing_scope,
-    token_purpose,
+    pin_purpose, token_purpose,
 };
 
 pub use tokens::{TokenPass, TokenStep, TokenWatch};
@@ -134,6 +139,8 @@ pub struct App {
     pub opt_outs: Arc<OptOuts>,
     /// Erasures of people.
     pub erasing: Arc<Erasing>,
+    /// Signups of tenants.
+    pub onboarding: Arc<Onboarding>,
     /// The send worker.
     pub sending: Arc<Sending>,
     /// Erasing what is old.
@@ -201,6 +208,7 @@ impl App {
             number_calls: number_calls_of(&ports, &tenants, &shared),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             erasing: erasing_of(&ports, &settings, &shared, (&changing, &opt_outs)),
+            onboarding: onboarding_of(&ports, &settings, &shared, &tenants),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
@@ -254,7 +262,11 @@ impl App {
 
     /// Returns what replaces data keys.
     pub fn replacing(&self) -> Replacing {
-        self.rotating.replacing(self.endpoints.clone(), self.erasing.clone())
+        self.rotating.replacing(Resealing {
+            endpoints: self.endpoints.clone(),
+            erasing: self.erasing.clone(),
+            onboarding: self.onboarding.clone(),
+        })
     }
 
     /// Stops taking jobs from the queue.
@@ -376,6 +388,11 @@ fn erasing_of(
         (changing.clone(), opt_outs.clone()),
         outages,
     ))
+}
+
+fn onboarding_of(ports: &Ports, settings: &Settings, shared: &Shared, tenants: &Arc<Tenants>) -> Arc<Onboarding> {
+    let (apps, outages) = (shared.app_secrets.clone(), shared.outages.clone());
+    Arc::new(Onboarding::new(ports, settings, tenants.clone(), apps, outages))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

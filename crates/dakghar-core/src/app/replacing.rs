@@ -25,13 +25,14 @@ use super::endpoints::Endpoints;
 use super::erasing::Erasing;
 use super::failure::Failure;
 use super::meta_apps::{APP_SECRET, VERIFY_TOKEN};
+use super::onboarding::Onboarding;
 use super::stale::{ROUNDS_MAX, Step};
-use super::tenants::{Tenants, token_purpose};
+use super::tenants::{Tenants, pin_purpose, token_purpose};
 use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::installation::INSTALLATION_SECRETS;
 use crate::domain::meta_app::MetaApp;
 use crate::domain::page::PageLimit;
-use crate::domain::{AppId, Tenant, TenantId, Timestamp};
+use crate::domain::{AppId, PhoneNumber, Tenant, TenantId, Timestamp};
 use crate::ports::{Ports, Saved};
 use crate::vault::{DatedKey, Vault};
 
@@ -92,23 +93,28 @@ enum Done {
     Kept,
 }
 
+/// The flows whose records have something sealed under the data keys of tenants.
+pub(super) struct Resealing {
+    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) erasing: Arc<Erasing>,
+    pub(super) onboarding: Arc<Onboarding>,
+}
+
 /// Replaces data keys.
 pub struct Replacing {
     ports: Ports,
     tenants: Arc<Tenants>,
-    endpoints: Arc<Endpoints>,
-    erasing: Arc<Erasing>,
+    resealing: Resealing,
     ledger: Ledger,
 }
 
 impl Replacing {
-    pub(super) fn new(ports: Ports, tenants: Arc<Tenants>, endpoints: Arc<Endpoints>, erasing: Arc<Erasing>) -> Self {
+    pub(super) fn new(ports: Ports, tenants: Arc<Tenants>, resealing: Resealing) -> Self {
         Self {
             ledger: Ledger::new(&ports),
             ports,
             tenants,
-            endpoints,
-            erasing,
+            resealing,
         }
     }
 
@@ -193,9 +199,10 @@ impl Replacing {
             return Ok(Done::Kept);
         }
         let is_over = age.is_some_and(|age| age >= what.keep_old);
-        self.endpoints.reseal(tenant).await?;
-        self.erasing.reseal(tenant).await?;
-        let tokens = self.resealed_tokens(tenant).await?;
+        self.resealing.endpoints.reseal(tenant).await?;
+        self.resealing.erasing.reseal(tenant).await?;
+        self.resealing.onboarding.reseal(tenant).await?;
+        let tokens = self.resealed_of_numbers(tenant).await?;
         if !is_over {
             if !tokens.is_empty() {
                 self.save_key(tenant, &tenant.wrapped_data_key, &tokens).await?;
@@ -207,42 +214,50 @@ impl Replacing {
         Ok(if is_saved { Done::Dropped } else { Done::Kept })
     }
 
-    /// The access tokens of the tenant that were under the old data key, with what each was before.
-    async fn resealed_tokens(&self, tenant: &Tenant) -> Result<Vec<Resealed>, Failure> {
-        let mut tokens = Vec::new();
+    /// The access tokens and PINs of the tenant that were under the old data key, with what each was before.
+    async fn resealed_of_numbers(&self, tenant: &Tenant) -> Result<Vec<Resealed>, Failure> {
+        let mut resealed = Vec::new();
         for number in &tenant.phone_numbers {
-            let purpose = token_purpose(&number.phone_number_id);
-            let (key, before) = (&tenant.wrapped_data_key, &number.sealed_token);
-            if let Some(sealed) = self.ports.vault.reseal(&tenant.id, key, &purpose, before).await? {
-                tokens.push(Resealed {
-                    before: before.clone(),
-                    sealed,
-                });
+            let id = &number.phone_number_id;
+            for (purpose, before) in [
+                (token_purpose(id), Some(&number.sealed_token)),
+                (pin_purpose(id), number.sealed_pin.as_ref()),
+            ] {
+                let Some(before) = before else { continue };
+                let key = &tenant.wrapped_data_key;
+                if let Some(sealed) = self.ports.vault.reseal(&tenant.id, key, &purpose, before).await? {
+                    resealed.push(Resealed {
+                        before: before.clone(),
+                        sealed,
+                    });
+                }
             }
         }
-        Ok(tokens)
+        Ok(resealed)
     }
 
-    /// Saves the data key and the tokens, unless one of them was changed meanwhile: then the next step goes on.
-    async fn save_key(&self, tenant: &Tenant, key: &[u8], tokens: &[Resealed]) -> Result<bool, Failure> {
-        let sealed_tokens = |tenant: &Tenant| -> Vec<Vec<u8>> {
-            tenant
-                .phone_numbers
-                .iter()
-                .map(|one| one.sealed_token.clone())
-                .collect()
+    /// Saves the data key, the tokens and the PINs, unless one of them was changed meanwhile: then the next step goes on.
+    async fn save_key(&self, tenant: &Tenant, key: &[u8], resealed: &[Resealed]) -> Result<bool, Failure> {
+        let sealed_in = |tenant: &Tenant| -> Vec<Vec<u8>> {
+            let sealed = |one: &PhoneNumber| [Some(one.sealed_token.clone()), one.sealed_pin.clone()];
+            tenant.phone_numbers.iter().flat_map(sealed).flatten().collect()
         };
-        let known = sealed_tokens(tenant);
+        let known = sealed_in(tenant);
         let changed = self
             .tenants
             .change(&tenant.id, |stored| {
-                if stored.wrapped_data_key != tenant.wrapped_data_key || sealed_tokens(stored) != known {
+                if stored.wrapped_data_key != tenant.wrapped_data_key || sealed_in(stored) != known {
                     return Ok(Step::Leave);
                 }
                 stored.wrapped_data_key = key.to_vec();
                 for number in &mut stored.phone_numbers {
-                    if let Some(token) = tokens.iter().find(|token| token.before == number.sealed_token) {
-                        number.sealed_token.clone_from(&token.sealed);
+                    for sealed in [Some(&mut number.sealed_token), number.sealed_pin.as_mut()]
+                        .into_iter()
+                        .flatten()
+                    {
+                        if let Some(anew) = resealed.iter().find(|anew| anew.before == *sealed) {
+                            sealed.clone_from(&anew.sealed);
+                        }
                     }
                 }
                 Ok(Step::Save)

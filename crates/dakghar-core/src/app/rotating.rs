@@ -15,10 +15,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::auditing::{Deed, Ledger};
-use super::endpoints::Endpoints;
-use super::erasing::Erasing;
 use super::failure::Failure;
 use super::replacing::Replacing;
+use super::replacing::Resealing;
 use super::stale::{ROUNDS_MAX, Step};
 use super::tenants::Tenants;
 use crate::domain::audit::{AuditAction, Principal};
@@ -102,8 +101,8 @@ impl Rotating {
     }
 
     /// Returns the use case that replaces data keys, instead of moving them.
-    pub(super) fn replacing(&self, endpoints: Arc<Endpoints>, erasing: Arc<Erasing>) -> Replacing {
-        Replacing::new(self.ports.clone(), self.tenants.clone(), endpoints, erasing)
+    pub(super) fn replacing(&self, resealing: Resealing) -> Replacing {
+        Replacing::new(self.ports.clone(), self.tenants.clone(), resealing)
     }
 
     /// Counts the data keys under each key, by their forms alone.

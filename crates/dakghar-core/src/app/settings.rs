@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::meta_apps::DefaultApp;
+use super::signup_settings::SignupSettings;
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::limits::TenantLimits;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub endpoints_look_every: Duration,
     /// The app of the settings.
     pub default_app: DefaultApp,
+    /// The way in which numbers are connected.
+    pub signups: SignupSettings,
     /// The limits of a tenant whose record says nothing.
     pub tenant_limits: TenantLimits,
     /// The days that records of the audit log are kept; 0 is for ever.
@@ -68,6 +71,7 @@ impl Default for Settings {
             callback_timeout: Duration::from_secs(15),
             endpoints_look_every: Duration::from_secs(5),
             default_app: DefaultApp::default(),
+            signups: SignupSettings::default(),
             tenant_limits: TenantLimits::default(),
             audit_days: 0,
             batch_max: 512,

@@ -125,6 +125,10 @@ own_id!(
     /// Our id of the erasure of a person. `ers_…`, sorts by the time it was asked for.
     ErasureId, "ers"
 );
+own_id!(
+    /// Our id of a signup: how a number of a tenant was connected. `sgn_…`, sorts by the time it was asked for.
+    SignupId, "sgn"
+);
 
 own_id!(
     /// Our id of a record of the audit log. `aud_…`

@@ -46,6 +46,7 @@ pub mod send_error;
 pub mod send_request;
 pub mod sending_rules;
 pub mod signatures;
+pub mod signup;
 pub mod steady;
 pub mod tenant;
 pub mod time;
@@ -66,7 +67,8 @@ pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
     ApiKeyId, AppId, AttemptLogId, AuditId, ConversationId, EndpointId, EntryId, ErasureId, EventId, IdempotencyKey,
-    InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
+    InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, SignupId, TenantId, WaId, WabaId,
+    Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

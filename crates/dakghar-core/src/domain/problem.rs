@@ -85,6 +85,8 @@ codes! {
     RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
     /// The tenant has no such erasure.
     ErasureNotFound = "erasure_not_found", 404, "The tenant has no such erasure";
+    /// The tenant has no such signup.
+    SignupNotFound = "signup_not_found", 404, "The tenant has no such signup";
     /// The tenant has no such endpoint.
     EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
     /// The endpoint has no such replay, or does not remember it any more.
@@ -97,6 +99,14 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "This method is not allowed here";
     /// A tenant has this phone number id already.
     PhoneNumberTaken = "phone_number_taken", 409, "The phone number id is registered already";
+    /// Another tenant has numbers of this account.
+    AccountTaken = "account_taken", 409, "Another tenant has numbers of the account";
+    /// The code was posted before, for something else.
+    SignupCodeUsed = "signup_code_used", 409, "The code was posted before";
+    /// The signup cannot go on without another code.
+    SignupNeedsCode = "signup_needs_code", 409, "The signup needs another code";
+    /// As many signups of the tenant are under way as there may be.
+    TooManySignups = "too_many_signups", 409, "Too many signups are under way";
     /// An app has this id already.
     AppExists = "app_exists", 409, "There is an app of this id already";
     /// The key was used for another message, or another endpoint.

@@ -87,6 +87,8 @@ pub struct PhoneNumber {
     pub token_refusals: u32,
     /// What Meta said of the access token, if it was asked.
     pub token: Option<KnownToken>,
+    /// The PIN that the number was registered with, sealed with the tenant's data key, if a signup registered it.
+    pub sealed_pin: Option<Vec<u8>>,
 }
 
 impl Tenant {
@@ -177,6 +179,7 @@ mod tests {
             hold: None,
             token_refusals: 0,
             token: None,
+            sealed_pin: None,
         }
     }
 

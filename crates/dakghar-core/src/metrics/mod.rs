@@ -14,6 +14,7 @@ mod instruments;
 mod key_labels;
 mod labels;
 mod row;
+mod signup_labels;
 mod store_calls;
 mod table;
 mod tenants;
@@ -36,6 +37,7 @@ pub use labels::{
     Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 pub use row::{Row, Unit};
+pub use signup_labels::SignupStepEnd;
 pub use store_calls::StoreCall;
 pub use table::Metrics;
 pub use tenants::{OfTenant, TENANTS_MAX, TopTenants};

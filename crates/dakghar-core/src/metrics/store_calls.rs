@@ -224,6 +224,18 @@ label! {
         OptOutsFind = "opt_outs_find",
         /// `list_opt_outs` of `opt_outs`.
         OptOutsList = "opt_outs_list",
+        /// `insert_signup` of `signups`.
+        SignupsInsert = "signups_insert",
+        /// `save_signup` of `signups`.
+        SignupsSave = "signups_save",
+        /// `find_signup` of `signups`.
+        SignupsFind = "signups_find",
+        /// `find_signup_of_code` of `signups`.
+        SignupsFindOfCode = "signups_find_of_code",
+        /// `list_signups` of `signups`.
+        SignupsList = "signups_list",
+        /// `due_signups` of `signups`.
+        SignupsDue = "signups_due",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

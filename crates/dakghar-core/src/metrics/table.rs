@@ -20,6 +20,7 @@ use super::labels::{
     Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 use super::row::{PREFIX, Row, Unit};
+use super::signup_labels::SignupStepEnd;
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;
 use super::token_labels::{AllowanceOf, TokenChecked, TokenEnds};
@@ -116,6 +117,8 @@ table! {
     token_checks: Family<TokenChecked, Counter>, "token_checks", None, "Looks at access tokens of numbers, by what Meta said";
     tokens_renewed: Counter, "tokens_renewed", None, "Access tokens in whose place Meta gave a token that lasts longer";
     tokens_ending: Family<TokenEnds, Gauge>, "tokens_ending", None, "Numbers whose access token ends within the days, as the last pass over all tenants found; tokens that end in 7 days count within 14 too";
+    signup_steps: Family<SignupStepEnd, Counter>, "signup_steps", None, "Steps of signups that this process took, by what became of them";
+    signups_done: Counter, "signups_done", None, "Signups that this process brought to their end: their numbers can send";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";

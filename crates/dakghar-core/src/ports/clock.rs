@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::ids::{
-    ApiKeyId, AttemptLogId, AuditId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId, TenantId,
+    ApiKeyId, AttemptLogId, AuditId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId, SignupId, TenantId,
 };
 use crate::domain::time::{Present, Timestamp};
 
@@ -46,6 +46,10 @@ pub trait IdGenerator: Send + Sync {
     /// Makes an id of an erasure. Ids of all kinds come from one source.
     fn erasure_id(&self) -> ErasureId {
         ErasureId::from_uuid(*self.event_id().as_uuid())
+    }
+    /// Makes an id of a signup. Ids of all kinds come from one source.
+    fn signup_id(&self) -> SignupId {
+        SignupId::from_uuid(*self.event_id().as_uuid())
     }
     /// Makes an id of a record of the audit log. Ids of all kinds come from one source.
     fn audit_id(&self) -> AuditId {

@@ -21,8 +21,9 @@ use std::sync::Arc;
 pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{
-    AppAccess, MessagesApi, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall,
-    PassedMethod, PassedRequest, SendCall, SignatureCheck, TokenUnknown, TokensApi, WebhookCodec,
+    ACCOUNT_NUMBERS_MAX, AppAccess, Bearer, CreditShare, MessagesApi, NumberAsk, NumberCall, NumberCallFailure,
+    NumbersApi, OnboardingApi, PassedAnswer, PassedCall, PassedMethod, PassedRequest, SendCall, SignatureCheck,
+    TokenUnknown, TokensApi, WebhookCodec, WebhookOverride,
 };
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;
@@ -38,7 +39,7 @@ pub use store::{
     ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, GoneEndpoints, HoldStore, InstallationStore,
     LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore, PersonErased,
     PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved,
-    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
+    SignupStore, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 
@@ -97,6 +98,8 @@ pub struct Ports {
     pub erasure: Arc<dyn Erasure>,
     /// Erasures of people.
     pub person_erasures: Arc<dyn PersonErasureStore>,
+    /// Signups of tenants.
+    pub signups: Arc<dyn SignupStore>,
     /// The schedule that wakes workers.
     pub queue: Arc<dyn Queue>,
     /// The pace of every number.
@@ -112,6 +115,8 @@ pub struct Ports {
     pub numbers_api: Arc<dyn NumbersApi>,
     /// Meta's word on access tokens.
     pub tokens_api: Arc<dyn TokensApi>,
+    /// Meta's endpoints for connecting numbers.
+    pub onboarding_api: Arc<dyn OnboardingApi>,
     /// Meta's webhooks.
     pub webhooks: Arc<dyn WebhookCodec>,
     /// The secrets of tenants, sealed and opened.

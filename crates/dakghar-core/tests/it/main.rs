@@ -19,6 +19,7 @@ mod redrives;
 mod replacing;
 mod retention;
 mod routing;
+mod signups;
 mod simulation;
 mod slots;
 mod statuses;

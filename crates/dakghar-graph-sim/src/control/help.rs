@@ -11,8 +11,11 @@ Graph API (any version v1.0 to v26.0; Authorization: Bearer <token>)
   GET    /{version}/{phone_number_id}?fields=      a number (or a WABA, given its id)
   GET    /{version}/{waba_id}/phone_numbers        numbers of a WABA
   GET    /{version}/debug_token?input_token=       what a token is (as an app: Bearer APP_ID|APP_SECRET)
-  GET    /{version}/oauth/access_token             a token that lasts longer (grant_type=fb_exchange_token)
-  POST   /{version}/{waba_id}/subscribed_apps      subscribe (DELETE: unsubscribe)
+  GET    /{version}/oauth/access_token             a token for a code of the dialog (code=), or one that lasts longer
+                                                   (grant_type=fb_exchange_token)
+  POST   /{version}/{waba_id}/subscribed_apps      subscribe, at the app's URL or another (GET: who is; DELETE: unsubscribe)
+  POST   /{version}/{phone_number_id}/register     register with a PIN (and /deregister); ten times in 72 hours
+  POST   /{version}/{credit}/whatsapp_credit_sharing_and_attach  share a credit line with an account
 
 Control API (JSON)
   GET    /_sim/health
@@ -38,9 +41,14 @@ Control API (JSON)
   GET    /_sim/tokens                              tokens that were described, or given by a renewal
   PUT    /_sim/tokens                              [{token, app_id, kind, expires_at, is_valid, scopes, waba_ids}]
   PUT    /_sim/proof                               {required}: whether sends need appsecret_proof
+  POST   /_sim/codes                               {waba_ids, code, app_id, scopes, life_ms}: a customer finished the dialog
+  PUT    /_sim/onboarding                          {accounts: [{waba_id, currency, is_paid_for}], numbers: [{phone_number_id,
+                                                   waba_id, is_registered, pin, is_verified, is_on_biz_app, throughput, ..}]}
+  GET    /_sim/onboarding/journal                  what was asked to connect numbers (DELETE: forget it)
 
 A rule: {when, rate, times, fault}
-  when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional
+  when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional; with call only calls that connect
+         numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, register, deregister, credit
   rate   \"always\" | {\"probability\": 0.1} | {\"every_nth\": 3} | {\"first\": 5}
   fault  {\"graph_error\": {\"code\": 130429, subcode, http, is_transient, details, retry_after_seconds}}
          \"html_bad_gateway\" | \"empty_body\" | \"bad_json\" | \"timeout_after_accept\" | {\"reset_after_body\": {\"accept\": true}}

@@ -4,6 +4,7 @@
 pub(crate) mod events;
 pub(crate) mod help;
 pub(crate) mod inspect;
+pub(crate) mod onboarding;
 pub(crate) mod rules;
 pub(crate) mod settings;
 

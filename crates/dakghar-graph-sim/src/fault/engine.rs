@@ -11,6 +11,8 @@ use crate::dice::Dice;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CallFacts<'a> {
     pub(crate) phone_number_id: &'a str,
+    /// A call that is no send.
+    pub(crate) call: Option<&'a str>,
     pub(crate) to: Option<&'a str>,
     pub(crate) to_digits: Option<&'a str>,
     pub(crate) text: Option<&'a str>,
@@ -82,8 +84,12 @@ impl RuleEngine {
             phone_number_id,
             ..CallFacts::default()
         };
-        self.hit(|rule| rule.fault == Fault::ResetBeforeRead && matches_number(&rule.when, facts.phone_number_id))
-            .is_some()
+        self.hit(|rule| {
+            rule.fault == Fault::ResetBeforeRead
+                && rule.when.call.is_none()
+                && matches_number(&rule.when, facts.phone_number_id)
+        })
+        .is_some()
     }
 
     /// The fault of the first rule that hits this call.
@@ -136,6 +142,7 @@ fn matches(when: &Match, facts: &CallFacts<'_>) -> bool {
         Some(prefix) => whole.is_some_and(|whole| whole.starts_with(prefix.as_str())),
     };
     matches_number(when, facts.phone_number_id)
+        && when.call.as_deref() == facts.call
         && when
             .message_type
             .as_deref()

@@ -3,6 +3,7 @@ use super::*;
 fn facts<'a>() -> CallFacts<'a> {
     CallFacts {
         phone_number_id: "106",
+        call: None,
         to: Some("+880 1711-000000"),
         to_digits: Some("8801711000000"),
         text: Some("নমস্কার world"),

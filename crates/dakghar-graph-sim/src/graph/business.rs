@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Extension, Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::asked::{Ask, serve};
+use super::auth::bearer;
 use super::error::GraphError;
 use super::nodes::answer_with;
+use super::object_id::is_object_id;
+use crate::server::Connection;
 use crate::state::State;
 
 /// Meta's limits of the profile's texts, in characters.
@@ -30,12 +34,23 @@ type Given = Result<Json<Value>, JsonRejection>;
 pub(crate) async fn profile(
     Shared(state): Shared<Arc<State>>,
     Path((version, id)): At,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+    let ask = Ask {
+        call: "profile",
+        version: &version,
+        about: &id,
+    };
+    serve(&state, &connection, ask, || {
+        state.allow(bearer(&headers))?;
+        if !is_object_id(&id) {
+            return Err(GraphError::no_such_object(&id));
+        }
         let profile = state.businesses.of(&id, |business| business.profile.clone());
         Ok(json!({ "data": [with_product(profile)] }))
     })
+    .await
 }
 
 pub(crate) async fn set_profile(

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::accept::Call;
 use super::auth::bearer;
 use super::error::{GraphError, json_response, typed_response};
-use super::nodes::is_object_id;
+use super::object_id::is_object_id;
+use super::refusal::described;
 use super::version::Version;
 use crate::fault::{CallFacts, Fault};
 use crate::journal::Endpoint;
@@ -173,6 +174,7 @@ fn decide_fault(state: &State, call: &Call<'_>, request: &Request, body: &Value)
         },
         Request::Send(send) => CallFacts {
             phone_number_id: call.phone_number_id(),
+            call: None,
             to: Some(send.recipient.input()),
             to_digits: send.recipient.wa_id(),
             text: readable_text(body, send.kind),
@@ -238,26 +240,4 @@ fn answer(mut call: Call<'_>, request: Request, number: Arc<Number>, fault: Opti
         Fault::HeldForQuality => ok(call.accept(request, number, Followup::Silence, true)),
     };
     Answer::After(wait, response)
-}
-
-/// The refusal that a rule describes; what it leaves open is the code's usual value.
-fn described(fault: Fault) -> GraphError {
-    let Fault::GraphError {
-        code,
-        subcode,
-        http,
-        is_transient,
-        details,
-        retry_after_seconds,
-    } = fault
-    else {
-        unreachable!("called for a graph error only");
-    };
-    let mut error = GraphError::of(code);
-    error.subcode = subcode;
-    error.details = details;
-    error.retry_after_seconds = retry_after_seconds;
-    error.http = http.unwrap_or(error.http);
-    error.is_transient = is_transient.unwrap_or(error.is_transient);
-    error
 }

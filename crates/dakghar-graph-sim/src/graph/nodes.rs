@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Extension, Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::asked::{Ask, check, serve};
 use super::auth::bearer;
 use super::described;
 use super::error::{GraphError, json_response};
+use super::object_id::is_object_id;
 use super::version::Version;
 use crate::number::Number;
+use crate::onboarding::Registration;
+use crate::server::Connection;
 use crate::state::State;
 
 /// What a number shows when no `fields` are asked for.
@@ -22,6 +26,7 @@ const DEFAULT_FIELDS: &str = "id,display_phone_number,verified_name,quality_rati
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ReadQuery {
     fields: Option<String>,
+    appsecret_proof: Option<String>,
     /// Of media: the number that it is of.
     phone_number_id: Option<String>,
 }
@@ -30,55 +35,75 @@ pub(crate) async fn get_node(
     Shared(state): Shared<Arc<State>>,
     Path((version, id)): Path<(String, String)>,
     Query(query): Query<ReadQuery>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+    let is_account = state.onboarding.is_account(&id) || !state.numbers.of_waba(&id).is_empty();
+    let ask = Ask {
+        call: if is_account { "account" } else { "number" },
+        version: &version,
+        about: &id,
+    };
+    serve(&state, &connection, ask, || {
+        let account = if is_account {
+            id.clone()
+        } else {
+            state.numbers.get(&id).waba_id.clone()
+        };
+        let proof = query.appsecret_proof.as_deref();
+        check(&state, &headers, proof, (&id, None))?;
         if let Some(media) = described::describe(&state, &id, query.phone_number_id.as_deref()) {
             return media;
         }
+        check(&state, &headers, proof, (&id, Some(&account)))?;
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
-        Ok(if state.numbers.of_waba(&id).is_empty() {
-            select(&number_node(&state.numbers.get(&id)), fields)
-        } else {
-            let waba = json!({"id": id, "name": "Simulated Business", "currency": "USD",
-                "timezone_id": "1", "primary_funding_id": "1", "account_review_status": "APPROVED"});
-            select(&waba, query.fields.as_deref().unwrap_or("id,name,currency,timezone_id"))
-        })
+        if !is_account {
+            let number = number_node(&state.numbers.get(&id), &state.onboarding.number(&id));
+            return Ok(select(&number, fields));
+        }
+        let account = state.onboarding.account(&id);
+        let mut shown = json!({"id": id, "name": "Simulated Business", "currency": account.currency,
+            "timezone_id": "1", "account_review_status": "APPROVED"});
+        if account.is_paid_for {
+            shown["primary_funding_id"] = json!("1");
+        }
+        Ok(select(
+            &shown,
+            query.fields.as_deref().unwrap_or("id,name,currency,timezone_id"),
+        ))
     })
+    .await
 }
 
 pub(crate) async fn list_numbers(
     Shared(state): Shared<Arc<State>>,
     Path((version, id)): Path<(String, String)>,
     Query(query): Query<ReadQuery>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&state, &version, &id, &headers, || {
+    let ask = Ask {
+        call: "numbers",
+        version: &version,
+        about: &id,
+    };
+    serve(&state, &connection, ask, || {
+        check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
         let numbers = state.numbers.of_waba(&id);
         let data: Vec<Value> = numbers
             .iter()
-            .map(|number| select(&number_node(number), fields))
+            .map(|number| {
+                let registration = state.onboarding.number(&number.phone_number_id);
+                select(&number_node(number, &registration), fields)
+            })
             .collect();
-        json!({"data": data, "paging": {"cursors": {"before": "", "after": ""}}})
+        Ok(json!({"data": data, "paging": {"cursors": {"before": "", "after": ""}}}))
     })
+    .await
 }
 
-/// Subscribing and unsubscribing both succeed and change nothing: webhooks go to the configured URL.
-pub(crate) async fn subscribe(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    answer(&state, &version, &id, &headers, || json!({"success": true}))
-}
-
-/// Checks version, token and id, in Meta's order, before the body is made.
-fn answer(state: &State, version: &str, id: &str, headers: &HeaderMap, body: impl FnOnce() -> Value) -> Response {
-    answer_with(state, (version, id), headers, || Ok(body()))
-}
-
-/// The same for a body that may be refused.
+/// Checks version, token and id, in Meta's order, before the body is made, which may be refused.
 pub(super) fn answer_with(
     state: &State,
     (version, id): (&str, &str),
@@ -100,25 +125,31 @@ pub(super) fn answer_with(
     }
 }
 
-/// Meta's object ids are digits.
-pub(super) fn is_object_id(id: &str) -> bool {
-    (1..=21).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn number_node(number: &Number) -> Value {
+fn number_node(number: &Number, registration: &Registration) -> Value {
+    let (platform, status) = if registration.is_registered {
+        ("CLOUD_API", "CONNECTED")
+    } else {
+        ("NOT_APPLICABLE", "PENDING")
+    };
+    let verified = if registration.is_verified {
+        "VERIFIED"
+    } else {
+        "NOT_VERIFIED"
+    };
     json!({
         "id": number.phone_number_id,
         "display_phone_number": format!("+{}", number.display_phone_number),
         "verified_name": "Simulated Business",
-        "quality_rating": "GREEN",
-        "code_verification_status": "VERIFIED",
+        "quality_rating": registration.quality,
+        "code_verification_status": verified,
         "name_status": "APPROVED",
-        "platform_type": "CLOUD_API",
-        "status": "CONNECTED",
+        "platform_type": platform,
+        "status": status,
         "account_mode": "LIVE",
-        "is_on_biz_app": false,
+        "is_on_biz_app": registration.is_on_biz_app,
         "is_pin_enabled": true,
-        "throughput": {"level": "STANDARD"},
+        "throughput": {"level": registration.throughput},
+        "whatsapp_business_manager_messaging_limit": registration.messaging_limit,
     })
 }
 

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Extension, Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::asked::{Ask, serve};
 use super::auth::bearer;
 use super::error::{GraphError, json_response};
 use super::version::Version;
+use crate::onboarding::CodeFlaw;
+use crate::server::Connection;
 use crate::state::{State, now_seconds};
 use crate::token::Token;
 
@@ -25,6 +28,7 @@ pub(crate) struct ExchangeQuery {
     client_id: Option<String>,
     client_secret: Option<String>,
     fb_exchange_token: Option<String>,
+    code: Option<String>,
 }
 
 /// An app that asks, by its id.
@@ -41,9 +45,15 @@ pub(crate) async fn debug(
     Shared(state): Shared<Arc<State>>,
     Path(version): Path<String>,
     Query(query): Query<DebugQuery>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&version, || {
+    let ask = Ask {
+        call: "debug_token",
+        version: &version,
+        about: "",
+    };
+    serve(&state, &connection, ask, || {
         let (id, secret) = bearer(&headers)
             .and_then(|token| token.split_once('|'))
             .ok_or_else(|| GraphError::of(190))?;
@@ -58,6 +68,7 @@ pub(crate) async fn debug(
         }
         Ok(json!({ "data": described(&token, app, state.allow(Some(&asked)).is_ok()) }))
     })
+    .await
 }
 
 fn described(token: &Token, app: &str, is_accepted: bool) -> Value {
@@ -86,7 +97,16 @@ pub(crate) async fn exchange(
     Shared(state): Shared<Arc<State>>,
     Path(version): Path<String>,
     Query(query): Query<ExchangeQuery>,
+    Extension(connection): Extension<Connection>,
 ) -> Response {
+    if let Some(code) = query.code.clone() {
+        let ask = Ask {
+            call: "exchange",
+            version: &version,
+            about: &code,
+        };
+        return serve(&state, &connection, ask, || exchange_code(&state, query, &code)).await;
+    }
     answer(&version, || {
         let required =
             |name: &'static str, value: Option<String>| value.ok_or_else(|| GraphError::parameter_required(name));
@@ -106,6 +126,31 @@ pub(crate) async fn exchange(
             json!({ "access_token": renewed.token, "token_type": "bearer", "expires_in": renewed.expires_at - now_seconds() }),
         )
     })
+}
+
+/// A code is taken once, and for as long as it lives.
+fn exchange_code(state: &State, query: ExchangeQuery, code: &str) -> Result<Value, GraphError> {
+    let required =
+        |name: &'static str, value: Option<String>| value.ok_or_else(|| GraphError::parameter_required(name));
+    let id = required("client_id", query.client_id)?;
+    app_of(state, &id, &required("client_secret", query.client_secret)?)?;
+    let flawed = |subcode: u32, text: &str| {
+        let mut error = GraphError::of(100).saying(text.to_owned());
+        error.subcode = Some(subcode);
+        error
+    };
+    let token = state.onboarding.exchange(code, &id).map_err(|flaw| match flaw {
+        CodeFlaw::Unknown | CodeFlaw::OtherApp => {
+            GraphError::of(100).saying("Invalid verification code format.".to_owned())
+        }
+        CodeFlaw::Over => flawed(36_007, "This authorization code has expired."),
+        CodeFlaw::Used => flawed(36_009, "This authorization code has been used."),
+    })?;
+    let shown = token.token.clone();
+    if !state.known_tokens.put(token) {
+        return Err(GraphError::of(2));
+    }
+    Ok(json!({ "access_token": shown, "token_type": "bearer" }))
 }
 
 fn answer(version: &str, body: impl FnOnce() -> Result<Value, GraphError>) -> Response {

@@ -7,10 +7,10 @@ use axum::extract::OriginalUri;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
-use crate::control::{events, help, inspect, rules, settings};
+use crate::control::{events, help, inspect, onboarding, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{business, media, messages, nodes, tokens};
+use crate::graph::{business, connecting, media, messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -35,7 +35,15 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/{version}/{id}/phone_numbers", get(nodes::list_numbers))
         .route(
             "/{version}/{id}/subscribed_apps",
-            post(nodes::subscribe).delete(nodes::subscribe),
+            get(connecting::subscriptions)
+                .post(connecting::subscribe)
+                .delete(connecting::unsubscribe),
+        )
+        .route("/{version}/{id}/register", post(connecting::register))
+        .route("/{version}/{id}/deregister", post(connecting::deregister))
+        .route(
+            "/{version}/{id}/whatsapp_credit_sharing_and_attach",
+            post(connecting::share_credit),
         )
         .route("/{version}/debug_token", get(tokens::debug))
         .route("/{version}/oauth/access_token", get(tokens::exchange))
@@ -57,6 +65,12 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/_sim/numbers", get(settings::numbers).put(settings::set_numbers))
         .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
         .route("/_sim/proof", put(settings::set_proof))
+        .route("/_sim/codes", post(onboarding::add_code))
+        .route("/_sim/onboarding", put(onboarding::describe))
+        .route(
+            "/_sim/onboarding/journal",
+            get(onboarding::journal).delete(onboarding::clear_journal),
+        )
         .fallback(unknown_path)
         .with_state(state)
 }

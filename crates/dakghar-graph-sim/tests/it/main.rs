@@ -10,6 +10,7 @@ mod control;
 mod faults;
 mod graph;
 mod journal;
+mod onboarding;
 mod receiver;
 mod sender;
 mod traffic;

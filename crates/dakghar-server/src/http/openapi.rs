@@ -282,6 +282,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "messageId" => "The message.",
         "redriveId" => "The redrive.",
         "erasureId" => "The erasure.",
+        "signupId" => "The signup.",
         "conversationId" => "The conversation.",
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",

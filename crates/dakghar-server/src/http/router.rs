@@ -14,7 +14,7 @@ use super::access::Access;
 use super::api::{
     apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
     messages, number_calls, operators, opt_outs, people, phone_numbers, redrives, secrets, send, send_bulk,
-    sending_rules, tenants,
+    sending_rules, signups, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -186,7 +186,11 @@ fn for_callbacks() -> Group {
 
 /// What connects numbers. Below `/tenants/{tenantId}`.
 fn for_onboarding() -> Group {
-    let routes = OpenApiRouter::new().routes(routes!(tenants::replace_token)); //   PUT    /access-token
+    let routes = OpenApiRouter::new()
+        .routes(routes!(signups::list, signups::begin)) // GET, POST /signups
+        .routes(routes!(signups::one)) //             GET    /signups/{signupId}
+        .routes(routes!(signups::retry)) //           POST   /signups/{signupId}/retry
+        .routes(routes!(tenants::replace_token)); //   PUT    /access-token
     (Access::Tenants(Scope::Onboarding), routes)
 }
 

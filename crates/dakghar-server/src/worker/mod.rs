@@ -10,6 +10,7 @@ mod deliverer;
 mod due;
 mod eraser;
 mod keys;
+mod onboarder;
 mod outcomes;
 mod reconciler;
 mod redriver;
@@ -32,6 +33,7 @@ pub use auditor::run_auditor;
 pub use due::measure_queue;
 pub use eraser::run_eraser;
 pub use keys::watch_keys;
+pub use onboarder::run_onboarder;
 pub use outcomes::watch_outcomes;
 pub use reconciler::run_reconciler;
 pub use redriver::run_redriver;
@@ -44,7 +46,8 @@ pub use watcher::watch_news;
 /// The halves of the work, so that processes can share it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Messages are sent, and what goes with that: doubts, redrives, erasures of people, retention.
+    /// Messages are sent, and what goes with that: doubts, redrives, erasures of people, signups,
+    /// retention.
     pub sends: bool,
     /// Entries of feeds get their places, and endpoints get the entries.
     pub delivers: bool,
@@ -99,6 +102,7 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_eraser(app.erasing.clone(), stopping.clone()),
+        run_onboarder(app.onboarding.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping.clone()),
         run_auditor(app.auditing.clone(), app.sending.outages().clone(), stopping.clone()),
         run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping)

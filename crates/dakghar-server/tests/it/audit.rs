@@ -10,7 +10,7 @@ use dakghar_testkit::samples::{With as _, outbound, tenant_id};
 use serde_json::{Value, json};
 
 use crate::contract::operations;
-use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, request, with_key};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, request, with_key};
 
 /// Operations that change nothing of the configuration, and why nothing is recorded of them.
 const EXCUSED: [(&str, &str); 5] = [
@@ -99,7 +99,10 @@ fn text(json: &Value, name: &str) -> String {
 
 #[tokio::test]
 async fn every_operation_that_changes_something_is_recorded_with_who_and_by_which_request() {
-    let mut service = Service::start(Setup::production());
+    let mut service = Service::start(Setup {
+        default_app: known_app(),
+        ..Setup::production()
+    });
     service.key = Some(ADMIN_KEY.to_owned());
     let mut walk = Walk {
         service,
@@ -149,6 +152,18 @@ async fn every_operation_that_changes_something_is_recorded_with_who_and_by_whic
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
+async fn signups(walk: &mut Walk, tenant: &str) {
+    use AuditAction as Did;
+    let of = [("tenantId", tenant)];
+    let body = json!({"code": "a-code-that-meta-does-not-know"});
+    let begun = walk.step("beginSignup", &of, Some(body), &[Did::SignupBegun]).await;
+    walk.service.app.onboarding.exchange_codes().await.expect("a round");
+    let id = text(&begun, "signupId");
+    let of = [("tenantId", tenant), ("signupId", id.as_str())];
+    let body = json!({"code": "another-code"});
+    walk.step("retrySignup", &of, Some(body), &[Did::SignupRetried]).await;
+}
+
 async fn tenants(walk: &mut Walk) -> String {
     use AuditAction as Did;
     let body = json!({"name": "Canary", "phoneNumberId": "111111111111111", "accessToken": "mock_token_canary",
@@ -176,6 +191,7 @@ async fn tenants(walk: &mut Walk) -> String {
     let body = json!({"accessToken": "mock_token_canary_2"});
     walk.step("replaceAccessToken", &of, Some(body), &[Did::TokenReplaced])
         .await;
+    signups(walk, &id).await;
     walk.step("pauseTenant", &of, None, &[Did::TenantPaused]).await;
     walk.step("resumeTenant", &of, None, &[Did::TenantResumed]).await;
     let body = json!({"causes": ["attempts_exhausted"], "perMinute": 60});

@@ -188,6 +188,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{replayId}", "rpl_x")
         .replace("{redriveId}", "rdr_x")
         .replace("{erasureId}", "ers_x")
+        .replace("{signupId}", "sgn_x")
         .replace("{conversationId}", "cnv_x")
         .replace("{personId}", "per_x")
         .replace("{appId}", "0");

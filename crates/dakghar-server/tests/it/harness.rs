@@ -13,7 +13,7 @@ use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::meta::MetaWebhooks;
 use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
-use dakghar_core::domain::{Secret, TenantId};
+use dakghar_core::domain::{AppId, Secret, TenantId};
 use dakghar_core::ports::{
     AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, OperatorStore, Pacer,
     Ports, SendCall, StoreError, TenantQuota, WebhookCodec,
@@ -23,7 +23,8 @@ use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_server::worker::{watch_news, watch_outcomes};
 use dakghar_testkit::memory::{
-    MemoryNumbers, MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets, vault,
+    MemoryNumbers, MemoryOnboarding, MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets,
+    vault,
 };
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
@@ -69,6 +70,8 @@ pub(crate) struct Setup {
     pub(crate) numbers: MemoryNumbers,
     /// What Meta says of access tokens.
     pub(crate) tokens: MemoryTokens,
+    /// Meta's side of connecting numbers.
+    pub(crate) onboarding: MemoryOnboarding,
     /// Instead of the one that reads Meta's webhooks.
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
@@ -77,6 +80,15 @@ pub(crate) struct Setup {
     pub(crate) audit_is_away: bool,
     /// The store that it shares with other processes, and what it tells and hears of them.
     pub(crate) beside: Option<(Arc<MemoryStore>, Arc<dyn FeedNews>)>,
+}
+
+/// An app of the settings, of which id and secret are known.
+pub(crate) fn known_app() -> DefaultApp {
+    DefaultApp {
+        id: AppId::parse("222").ok(),
+        secrets: 1,
+        secret: Some(Secret::new("app-secret")),
+    }
 }
 
 impl Setup {
@@ -182,6 +194,7 @@ impl Service {
             erasure: store.clone(),
             opt_outs: store.clone(),
             person_erasures: store.clone(),
+            signups: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
@@ -189,6 +202,7 @@ impl Service {
             messages_api: setup.graph.unwrap_or_else(|| Arc::new(NoGraph)),
             numbers_api: Arc::new(setup.numbers.clone()),
             tokens_api: Arc::new(setup.tokens.clone()),
+            onboarding_api: Arc::new(setup.onboarding.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
                 let token = Secret::new(VERIFY_TOKEN);
                 Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))

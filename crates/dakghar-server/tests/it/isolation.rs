@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::contract::{Access, operations};
-use crate::harness::{ADMIN_KEY, Service, Setup, request};
+use crate::harness::{ADMIN_KEY, Service, Setup, known_app, request};
 
 /// Everything that identifies a thing of the other tenant.
 struct Foreign {
@@ -15,6 +15,7 @@ struct Foreign {
     person_id: String,
     redrive_id: String,
     erasure_id: String,
+    signup_id: String,
     endpoint_id: String,
     key_id: String,
     replay_id: String,
@@ -24,6 +25,7 @@ struct Foreign {
 async fn every_tenant_operation_hides_what_belongs_to_another() {
     let mut service = Service::start(Setup {
         app_secret: None,
+        default_app: known_app(),
         ..Setup::production()
     });
     service.key = Some(ADMIN_KEY.into());
@@ -49,7 +51,10 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
     // Of somebody else, so that nothing of what is looked for goes.
     let erasures = format!("/tenants/{}/erasures", theirs.id);
     let erasure = service.post(&erasures, &json!({"person": "+919333333333"})).await;
+    let signups = format!("/tenants/{}/signups", theirs.id);
+    let signup = service.post(&signups, &json!({"code": "their-canary-code"})).await;
     let foreign = Foreign {
+        signup_id: signup.json["signupId"].as_str().expect("an id").to_owned(),
         erasure_id: erasure.json["id"].as_str().expect("an id").to_owned(),
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
@@ -83,6 +88,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{replayId}", &foreign.replay_id)
                 .replace("{redriveId}", &foreign.redrive_id)
                 .replace("{erasureId}", &foreign.erasure_id)
+                .replace("{signupId}", &foreign.signup_id)
                 .replace("{conversationId}", &foreign.conversation_id)
                 .replace("{personId}", &foreign.person_id);
             let body = example_for(operation.value);
@@ -99,6 +105,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 &foreign.message_id,
                 &foreign.redrive_id,
                 &foreign.erasure_id,
+                &foreign.signup_id,
                 &foreign.endpoint_id,
                 &foreign.key_id,
                 &foreign.replay_id,

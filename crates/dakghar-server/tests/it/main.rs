@@ -45,6 +45,7 @@ mod replays;
 mod retention;
 mod send;
 mod send_bulk;
+mod signups;
 mod sockets;
 mod support;
 mod tenant_exports;

@@ -25,7 +25,8 @@ use operators::{fill_apps, fill_operators, fill_opt_outs};
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
     With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, outbound, outbound_full,
-    person, phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
+    person, phone_number_id, redrive, signup, signup_full, status_record, status_record_full, tenant, tenant_full,
+    tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -50,6 +51,7 @@ macro_rules! migration_source_suite {
             records_are_counted
             redrives_that_are_not_over_are_counted
             erasures_that_are_not_done_are_counted
+            signups_that_are_under_way_are_counted
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
             the_state_changes_with_every_change_of_an_endpoint
@@ -271,6 +273,15 @@ pub async fn erasures_that_are_not_done_are_counted(under_test: SourceUnderTest)
         inserted.expect("the store answers");
     }
     assert_eq!((under_test.open)().open_erasures().await, Ok(2));
+}
+
+pub async fn signups_that_are_under_way_are_counted(under_test: SourceUnderTest) {
+    let tenant = tenant_id();
+    for signup in [signup_full(tenant), signup(tenant), signup(tenant)] {
+        let inserted = under_test.stores.signups.insert_signup(&signup).await;
+        inserted.expect("the store answers");
+    }
+    assert_eq!((under_test.open)().open_signups().await, Ok(2));
 }
 
 pub async fn redrives_that_are_not_over_are_counted(under_test: SourceUnderTest) {

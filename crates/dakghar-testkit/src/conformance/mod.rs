@@ -42,6 +42,7 @@ pub mod person_erasures;
 pub mod queue;
 pub mod quota;
 pub mod redrives;
+pub mod signups;
 pub mod spool;
 pub mod statuses;
 mod stores;

@@ -9,8 +9,8 @@ use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, EndpointStore, Erasure,
     EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
-    OptOutStore, PersonErasureStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
-    TimerStore,
+    OptOutStore, PersonErasureStore, Received, RedriveStore, Save, Saved, SignupStore, StatusStore, StoreHealth,
+    TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -64,6 +64,8 @@ pub struct Stores {
     pub erasure: Arc<dyn Erasure>,
     /// Erasures of people.
     pub person_erasures: Arc<dyn PersonErasureStore>,
+    /// Signups of tenants.
+    pub signups: Arc<dyn SignupStore>,
 }
 
 impl Stores {
@@ -88,6 +90,7 @@ impl Stores {
             + CallbackStore
             + RedriveStore
             + PersonErasureStore
+            + SignupStore
             + HoldStore
             + StoreHealth
             + Erasure
@@ -115,7 +118,8 @@ impl Stores {
             holds: store.clone(),
             health: store.clone(),
             erasure: store.clone(),
-            person_erasures: store,
+            person_erasures: store.clone(),
+            signups: store,
         }
     }
 }

@@ -6,7 +6,7 @@ use dakghar_core::domain::audit::{AuditChain, AuditEntry, AuditQuery, AuditRecor
 use dakghar_core::domain::page::Listed;
 use dakghar_core::ports::{
     AppStore, AuditStore, AuditedChange, Carried, EndpointStore, HoldStore, MessageStore, OperatorStore, OptOutStore,
-    PersonErasureStore, RedriveStore, StoreError, TenantStore, Walked,
+    PersonErasureStore, RedriveStore, SignupStore, StoreError, TenantStore, Walked,
 };
 
 use super::{MemoryStore, page_of};
@@ -48,6 +48,8 @@ impl MemoryStore {
                 self.note_opt_outs(batch).await?;
                 Carried::Done
             }
+            Change::InsertSignup(signup) => self.insert_signup(signup).await?.into(),
+            Change::SaveSignup(signup) => self.save_signup(signup).await?.into(),
             Change::SaveMessage(save) => {
                 let saved = MessageStore::save(self, std::slice::from_ref(&**save)).await.pop();
                 saved.expect("an answer for the one save")?.into()

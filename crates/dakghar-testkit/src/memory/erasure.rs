@@ -24,6 +24,7 @@ impl State {
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.erasures.retain(|_, erasure| !is_erased(Some(erasure.tenant_id)));
+        self.signups.retain(|_, signup| !is_erased(Some(signup.tenant_id)));
         self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
         self.opt_outs.retain(|_, said| !is_erased(Some(said.tenant_id)));
         self.callbacks.erase(|owner| is_erased(Some(owner)));

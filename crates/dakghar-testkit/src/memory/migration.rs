@@ -233,6 +233,10 @@ impl MigrationSource for MemoryStore {
         self.with(|state| state.erasures.values().filter(|erasure| erasure.is_open()).count() as u64)
     }
 
+    async fn open_signups(&self) -> Result<u64, StoreError> {
+        self.with(|state| state.signups.values().filter(|signup| signup.needs_work()).count() as u64)
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.with(|state| {
             let records = state.records(kind);

@@ -20,6 +20,7 @@ mod messages;
 mod migration;
 mod news;
 mod numbers;
+mod onboarding;
 mod operators;
 mod opt_outs;
 mod pacer;
@@ -28,6 +29,7 @@ mod queue;
 mod quota;
 mod receivers;
 mod redrives;
+mod signups;
 mod spool;
 mod statuses;
 mod tenants;
@@ -46,10 +48,11 @@ use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
+use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{
     ApiKeyId, AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message,
-    MessageId, OperatorKey, OptOut, OptOutKey, PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp,
-    Wamid, WebhookEvent,
+    MessageId, OperatorKey, OptOut, OptOutKey, PersonErasure, PhoneNumberId, RedriveId, SignupId, Tenant, TenantId,
+    Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -57,6 +60,7 @@ use parking_lot::Mutex;
 pub use keys::{MemoryKeys, installation_secrets, vault, vault_over, with_token};
 pub use news::{NewsAmong, NoNews, ProcessNews};
 pub use numbers::MemoryNumbers;
+pub use onboarding::MemoryOnboarding;
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;
@@ -85,6 +89,7 @@ struct State {
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
     erasures: BTreeMap<ErasureId, PersonErasure>,
+    signups: BTreeMap<SignupId, Signup>,
     apps: BTreeMap<AppId, MetaApp>,
     opt_outs: BTreeMap<(TenantId, OptOutKey), OptOut>,
     operator_keys: BTreeMap<ApiKeyId, OperatorKey>,

@@ -57,6 +57,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
         hold: None,
         token_refusals: 0,
         token: None,
+        sealed_pin: None,
     }
 }
 
@@ -180,6 +181,7 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
         }),
         token_refusals: 2,
         token: Some(known_token_full()),
+        sealed_pin: Some(vec![9, 0, 200]),
     }
 }
 

@@ -100,6 +100,7 @@ dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::opt_out_suite!(stores);
+dakghar_testkit::signup_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
 dakghar_testkit::pair_lines_suite!(pacer);

@@ -88,6 +88,10 @@ impl MigrationSource for Mortal {
         self.check(self.source.open_erasures().await)
     }
 
+    async fn open_signups(&self) -> Result<u64, StoreError> {
+        self.check(self.source.open_signups().await)
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.check(self.source.page(kind, after, limit.min(PAGE)).await)
     }

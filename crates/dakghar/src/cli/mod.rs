@@ -19,6 +19,7 @@ mod output;
 mod restore;
 mod secrets;
 mod serve;
+mod signup;
 mod tenant;
 
 use std::process::ExitCode;
@@ -82,6 +83,9 @@ enum Command {
     /// Note who wants no messages, and list them
     #[command(subcommand)]
     OptOut(opt_out::Command),
+    /// List and show the signups of tenants, and let them go on
+    #[command(subcommand, after_long_help = signup::AFTER_HELP)]
+    Signup(signup::Command),
     /// Tell who changed what and who read what people wrote, export that, and check that nothing of it was changed
     #[command(subcommand)]
     Audit(audit::Command),
@@ -152,6 +156,7 @@ pub fn run() -> ExitCode {
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
         Command::Erase(command) => with_config(|config| erase::run(config, command)),
         Command::OptOut(command) => with_config(|config| opt_out::run(config, command)),
+        Command::Signup(command) => with_config(|config| signup::run(config, command)),
         Command::Audit(command) => with_config(|config| audit::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {

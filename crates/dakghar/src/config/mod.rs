@@ -12,6 +12,7 @@ mod meta;
 mod reader;
 mod sending;
 mod server;
+mod signups;
 mod storage;
 mod tenant_limits;
 mod traces;
@@ -20,6 +21,7 @@ pub mod variables;
 mod vault;
 
 use callbacks::Callbacks;
+use dakghar_core::app::SignupSettings;
 use dakghar_core::domain::TenantLimits;
 pub use environment::Environment;
 use https::Https;
@@ -55,6 +57,8 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// The limits of a tenant for which the operator set no other.
     pub tenant_limits: TenantLimits,
+    /// The way in which numbers are connected.
+    pub signups: SignupSettings,
     /// The days that records of the audit log are kept; 0 is for ever.
     pub audit_days: u32,
 }
@@ -65,7 +69,9 @@ impl Config {
         let mut reader = Reader::new(environment);
         let meta = Meta::read(&mut reader);
         let server = Server::read(&mut reader, !meta.app_secrets.is_empty());
+        let signups = signups::read(&mut reader, meta.verify_token.as_ref());
         let config = Self {
+            signups,
             callbacks: Callbacks::read(&mut reader, &server),
             server,
             https: Https::read(&mut reader),

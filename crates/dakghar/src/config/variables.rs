@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{audit, callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces, vault};
+use super::{
+    audit, callbacks, https, keys, logging, meta, sending, server, signups, storage, tenant_limits, traces, vault,
+};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
@@ -16,6 +18,7 @@ const TABLES: &[&[Variable]] = &[
     audit::TABLE,
     storage::TABLE,
     meta::TABLE,
+    signups::TABLE,
     keys::TABLE,
     vault::TABLE,
     sending::TABLE,

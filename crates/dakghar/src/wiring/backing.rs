@@ -5,15 +5,17 @@ use std::sync::Arc;
 use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
 use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::measured::MeasuredStore;
-use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaNumbers, MetaTokens, MetaWebhooks};
+use dakghar_adapters::meta::{
+    GraphConfig, GraphHttp, MetaMessages, MetaNumbers, MetaOnboarding, MetaTokens, MetaWebhooks,
+};
 use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore,
     FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
-    OptOutStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota,
-    TenantStore, TimerStore,
+    OptOutStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, SignupStore, StatusStore, StoreHealth,
+    TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::{InstallationSecrets, Vault};
@@ -52,6 +54,7 @@ pub(super) trait Store:
     + CallbackStore
     + RedriveStore
     + PersonErasureStore
+    + SignupStore
     + HoldStore
     + StoreHealth
     + Erasure
@@ -78,6 +81,7 @@ impl<S> Store for S where
         + CallbackStore
         + RedriveStore
         + PersonErasureStore
+        + SignupStore
         + HoldStore
         + StoreHealth
         + Erasure
@@ -198,14 +202,16 @@ impl Outer {
             holds: store.clone(),
             store_health: store.clone(),
             erasure: store.clone(),
-            person_erasures: store,
+            person_erasures: store.clone(),
+            signups: store,
             queue: beside.queue,
             pacer: beside.pacer,
             quota: beside.quota,
             spool: None,
             messages_api: Arc::new(MetaMessages::new(graph.clone(), clock.clone())),
             numbers_api: Arc::new(MetaNumbers::new(graph.clone(), clock.clone())),
-            tokens_api: Arc::new(MetaTokens::new(graph)),
+            tokens_api: Arc::new(MetaTokens::new(graph.clone())),
+            onboarding_api: Arc::new(MetaOnboarding::new(graph, clock.clone())),
             webhooks: Arc::new(if self.takes_unsigned_webhooks {
                 webhooks
             } else {

@@ -139,6 +139,7 @@ fn settings(config: &Config, purpose: Purpose, commits_max: usize, ids: &dyn IdG
         callback_rules: Arc::new(config.callbacks.rules.clone()),
         callback_timeout: config.callbacks.timeout,
         default_app: config.meta.default_app(),
+        signups: config.signups.clone(),
         commits_max,
         calls_max: config.sending.worker_concurrency,
         ..Settings::default()

@@ -69,6 +69,7 @@ mod secrets;
 mod seed;
 mod signal;
 mod signatures;
+mod signups;
 mod spool;
 mod surroundings;
 mod suspend;

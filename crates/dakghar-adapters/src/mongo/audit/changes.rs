@@ -10,7 +10,9 @@ use dakghar_core::ports::{AuditedChange, Carried, Save, StoreError, TenantSaved}
 use mongodb::{ClientSession, Collection};
 
 use crate::mongo::MongoStore;
-use crate::mongo::documents::{counter, date, endpoint, erasure, event, meta_app, operator_key, redrive, tenant};
+use crate::mongo::documents::{
+    counter, date, endpoint, erasure, event, meta_app, operator_key, redrive, signup, tenant,
+};
 use crate::mongo::holds;
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::messages::deliveries;
@@ -78,6 +80,7 @@ impl MongoStore {
                 self.insert_one_within(session, &self.erasures, document).await
             }
             Change::NoteOptOuts(batch) => self.note_opt_outs_within(session, batch).await,
+            Change::InsertSignup(_) | Change::SaveSignup(_) => self.carry_out_on_signup(session, change).await,
             Change::SaveMessage(save) => self.save_message_within(session, save).await,
         }
     }
@@ -107,6 +110,25 @@ impl MongoStore {
                     filter.insert("version", counter(*version));
                 }
                 self.delete_one_within(session, &self.endpoints, filter).await
+            }
+            _ => Ok(Carried::Stale),
+        }
+    }
+
+    async fn carry_out_on_signup(
+        &self,
+        session: &mut ClientSession,
+        change: &AuditedChange,
+    ) -> Result<Carried, Aborted> {
+        match change {
+            AuditedChange::InsertSignup(new) => {
+                let document = signup::encode(new, new.version);
+                self.insert_one_within(session, &self.signups, document).await
+            }
+            AuditedChange::SaveSignup(saved) => {
+                let as_read = doc! { "_id": saved.id.to_string(), "version": counter(saved.version) };
+                let document = signup::encode(saved, saved.version + 1);
+                self.replace_one_within(session, &self.signups, as_read, document).await
             }
             _ => Ok(Carried::Stale),
         }

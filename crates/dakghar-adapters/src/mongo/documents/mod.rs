@@ -19,6 +19,7 @@ pub(super) mod opt_out;
 pub(super) mod redrive;
 pub(super) mod sealed_secrets;
 mod secret;
+pub(super) mod signup;
 pub(super) mod status;
 pub(super) mod tenant;
 

@@ -108,6 +108,8 @@ struct PhoneNumberFields<'a> {
     /// Meta's word on the token: JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed_pin: Option<Binary>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -204,6 +206,7 @@ fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
         hold: number.hold.as_ref().map(hold_fields),
         token_refusals: number.token_refusals.into(),
         token: number.token.as_ref().map(|known| known_token::text_of(known).into()),
+        sealed_pin: number.sealed_pin.as_deref().map(binary),
     }
 }
 
@@ -304,6 +307,7 @@ fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
             Some(text) => Some(known_token::parse(text)?),
             None => None,
         },
+        sealed_pin: fields.sealed_pin.as_ref().map(|sealed| sealed.bytes.clone()),
     })
 }
 

@@ -6,7 +6,9 @@ use dakghar_core::ports::{AuditedChange, Carried, TenantSaved};
 use rusqlite::Connection;
 
 use crate::sqlite::failure::Outcome;
-use crate::sqlite::{apps, endpoints, events, holds, messages, operators, opt_outs, people_erased, redrives, tenants};
+use crate::sqlite::{
+    apps, endpoints, events, holds, messages, operators, opt_outs, people_erased, redrives, signups, tenants,
+};
 
 /// A change as the writer's thread gets it.
 pub(super) struct Prepared(AuditedChange);
@@ -44,6 +46,8 @@ impl Prepared {
                 opt_outs::note(conn, batch)?;
                 Carried::Done
             }
+            AuditedChange::InsertSignup(signup) => signups::insert(conn, signup)?.into(),
+            AuditedChange::SaveSignup(signup) => signups::save(conn, signup)?.into(),
             AuditedChange::SaveMessage(save) => messages::save_one(conn, save)?.into(),
         })
     }

@@ -39,6 +39,9 @@ pub enum MigrateError {
     /// Erasures of people are not done in the source, and would be lost.
     #[error("{0} erasures of people are not done, and stay behind")]
     OpenErasures(u64),
+    /// Signups of the source are under way, and would be lost.
+    #[error("{0} signups are under way, and stay behind")]
+    OpenSignups(u64),
     /// The target holds records that no migration brought.
     #[error("the target is in use: it holds what no migration brought: {}", listed(.0))]
     TargetInUse(Vec<(Kind, u64)>),

@@ -95,8 +95,12 @@ impl Migrator {
             open => return Err(MigrateError::OpenRedrives(open)),
         }
         match self.source.open_erasures().await.map_err(MigrateError::Source)? {
+            0 => {}
+            open => return Err(MigrateError::OpenErasures(open)),
+        }
+        match self.source.open_signups().await.map_err(MigrateError::Source)? {
             0 => Ok(()),
-            open => Err(MigrateError::OpenErasures(open)),
+            open => Err(MigrateError::OpenSignups(open)),
         }
     }
 

@@ -10,11 +10,12 @@ use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
 use super::messages::{Messages, merge_read, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::feed::{EntryFilter, Place};
-use crate::domain::ids::{ErasureId, EventId, MessageId, MessageKey, RedriveId};
+use crate::domain::ids::{ErasureId, EventId, MessageId, MessageKey, RedriveId, SignupId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::opt_out::{OptOut, OptOutKey};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
 use crate::domain::redrive::Redrive;
+use crate::domain::signup::Signup;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, PersonErasure, Problem, Tenant, TenantId};
 use crate::ports::{Ports, StoreError};
@@ -213,6 +214,15 @@ impl Reading {
         let before = self.position(page, &list, OptOutKey::parse)?;
         let limit = PageLimit::items(page.limit);
         let listed = self.ports.opt_outs.list_opt_outs(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the signups of a tenant.
+    pub async fn signups(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Signup>, Failure> {
+        let list = format!("signups/{tenant_id}");
+        let before = self.position(page, &list, |text| SignupId::parse(text).ok())?;
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.signups.list_signups(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

@@ -166,6 +166,7 @@ mod tests {
             hold: None,
             token_refusals: 0,
             token: None,
+            sealed_pin: None,
         }
     }
 

@@ -8,7 +8,7 @@ const NAME_CHARS_MAX: usize = 200;
 const TOKEN_BYTES_MAX: usize = 4096;
 const DISPLAY_NUMBER_CHARS_MAX: usize = 32;
 
-pub(super) fn parse_phone_number_id(text: &str) -> Result<PhoneNumberId, Problem> {
+pub(in crate::app) fn parse_phone_number_id(text: &str) -> Result<PhoneNumberId, Problem> {
     PhoneNumberId::parse(text).map_err(|_| {
         Problem::field(
             ErrorCode::InvalidPhoneNumberId,
@@ -18,7 +18,7 @@ pub(super) fn parse_phone_number_id(text: &str) -> Result<PhoneNumberId, Problem
     })
 }
 
-pub(super) fn parse_waba_id(text: &str) -> Result<WabaId, Problem> {
+pub(in crate::app) fn parse_waba_id(text: &str) -> Result<WabaId, Problem> {
     WabaId::parse(text).map_err(|_| Problem::field(ErrorCode::InvalidField, "/wabaId", "must be 1 to 32 digits"))
 }
 

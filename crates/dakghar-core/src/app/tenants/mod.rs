@@ -2,6 +2,7 @@
 
 mod auto_redrive;
 pub(in crate::app) mod checks;
+mod connected;
 pub(super) mod directory;
 mod holds;
 mod key_changes;
@@ -34,11 +35,12 @@ use crate::ports::{AuditedChange, Carried, Ports, StoreError};
 use directory::Directory;
 use key_uses::KeyUses;
 
+pub(in crate::app) use connected::ConnectedNumber;
 pub use key_changes::missing_scope;
 pub use keys::{KeyVerdict, KnownKey};
 pub use new::{NewPhoneNumber, NewTenant, PhoneNumberChanges};
 pub use register::RegisteredTenant;
-pub use token::token_purpose;
+pub use token::{pin_purpose, token_purpose};
 
 /// Manages tenants and their numbers.
 pub struct Tenants {

@@ -123,6 +123,7 @@ impl Tenants {
             hold: None,
             token_refusals: 0,
             token: None,
+            sealed_pin: None,
         })
     }
 }

@@ -15,6 +15,11 @@ pub fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
     format!("access_token/{phone_number_id}")
 }
 
+/// Returns the purpose that the PIN of a number is sealed for.
+pub fn pin_purpose(phone_number_id: &PhoneNumberId) -> String {
+    format!("pin/{phone_number_id}")
+}
+
 impl Tenants {
     /// Replaces the access token of one number, or of all. Ends the holds that the old token caused.
     pub async fn replace_token(

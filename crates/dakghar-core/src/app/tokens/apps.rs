@@ -41,6 +41,11 @@ impl AppSecrets {
         self.of(app)
     }
 
+    /// The ids of all apps, that of the settings first.
+    pub(in crate::app) async fn ids(&self) -> Vec<AppId> {
+        self.all().await.into_iter().map(|(id, _)| id).collect()
+    }
+
     /// All apps with their present secrets, the one of the settings first.
     pub(super) async fn all(&self) -> Vec<(AppId, Secret)> {
         self.look().await;

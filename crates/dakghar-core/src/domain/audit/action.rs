@@ -97,6 +97,10 @@ actions! {
     PassedToMeta = "tenant.meta.passed" in Numbers,
     /// Access tokens of numbers were replaced.
     TokenReplaced = "tenant.token.replaced" in Tokens,
+    /// A signup was begun: a number is connected with a code of Meta's.
+    SignupBegun = "signup.begun" in Numbers,
+    /// A signup that had stopped, or waited, was asked to go on.
+    SignupRetried = "signup.retried" in Numbers,
     /// A key of a tenant was made.
     KeyMade = "tenant.key.made" in Keys,
     /// A key of a tenant was given another secret.

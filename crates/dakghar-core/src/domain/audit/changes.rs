@@ -72,6 +72,7 @@ fn numbers(changes: &mut FieldChanges, before: Option<&Tenant>, after: &Tenant) 
 fn of_number(changes: &mut FieldChanges, before: &PhoneNumber, after: &PhoneNumber) {
     let field = |name: &str| format!("phoneNumbers.{}.{name}", after.phone_number_id);
     changes.named(field("accessToken"), before.sealed_token != after.sealed_token);
+    changes.named(field("pin"), before.sealed_pin != after.sealed_pin);
     changes.named(
         field("displayPhoneNumber"),
         before.display_phone_number != after.display_phone_number,

@@ -13,6 +13,7 @@ use crate::domain::operator_key::OperatorKey;
 use crate::domain::opt_out::OptOut;
 use crate::domain::page::Listed;
 use crate::domain::redrive::Redrive;
+use crate::domain::signup::Signup;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookEvent;
@@ -54,6 +55,10 @@ pub enum AuditedChange {
     InsertErasure(Box<PersonErasure>),
     /// Keeps what was said of one person.
     NoteOptOuts(Vec<OptOut>),
+    /// Stores a new signup.
+    InsertSignup(Box<Signup>),
+    /// Saves a signup.
+    SaveSignup(Box<Signup>),
     /// Saves a message, with its entry in the feed.
     SaveMessage(Box<Save>),
 }

@@ -35,7 +35,7 @@ use dakghar_core::app::{DefaultApp, Settings};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{AppId, MessageKey, Secret, Tenant, TenantId};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryQuota, MemoryStore, MemoryTokens};
+use dakghar_testkit::memory::{MemoryOnboarding, MemoryQuota, MemoryStore, MemoryTokens};
 
 use crate::promises::Promises;
 use executor::Executor;
@@ -110,6 +110,7 @@ impl World {
             meta: Arc::new(Meta::new(random.fork())),
             receivers: Arc::default(),
             tokens: MemoryTokens::default(),
+            onboarding: MemoryOnboarding::default(),
             gateways: Arc::default(),
             promises,
             unreadable: Arc::default(),

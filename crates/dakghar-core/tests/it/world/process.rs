@@ -6,6 +6,7 @@ mod background;
 mod by;
 mod measured;
 mod numbers;
+pub mod onboarding;
 mod reading;
 mod wanting;
 

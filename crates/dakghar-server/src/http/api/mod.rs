@@ -23,6 +23,7 @@ pub(super) mod secrets;
 pub(super) mod send;
 pub(super) mod send_bulk;
 pub(super) mod sending_rules;
+pub(super) mod signups;
 pub(super) mod tenants;
 
 use axum::response::Response;

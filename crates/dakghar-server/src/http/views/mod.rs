@@ -20,6 +20,7 @@ mod opt_out;
 mod person;
 mod redrive;
 mod replay;
+mod signup;
 mod status;
 mod tenant;
 mod timeline;
@@ -52,6 +53,7 @@ pub(super) use opt_out::{OptOutView, SendingRulesView, enforced, quiet_for};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};
+pub(super) use signup::SignupView;
 pub(super) use tenant::{
     ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
 };

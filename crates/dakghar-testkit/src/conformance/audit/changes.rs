@@ -9,7 +9,8 @@ use dakghar_core::ports::{AuditedChange as Change, Carried, Save};
 use super::{all, whole};
 use crate::conformance::stores::{Stores, accept_as, load};
 use crate::samples::{
-    at, audit_entry, endpoint, erasure, event, meta_app, operator_key, opt_out, outbound, redrive, tenant, tenant_id,
+    at, audit_entry, endpoint, erasure, event, meta_app, operator_key, opt_out, outbound, redrive, signup, tenant,
+    tenant_id,
 };
 
 async fn carry_out(stores: &Stores, change: Change) -> Carried {
@@ -123,6 +124,13 @@ pub async fn every_change_is_carried_out_with_its_record(stores: Stores) {
     done(&stores, Change::InsertErasure(Box::new(asked.clone()))).await;
     let found = stores.person_erasures.find_erasure(&owner.id, &asked.id).await;
     assert_eq!(found, Ok(Some(asked)));
+    let mut begun = signup(owner.id);
+    done(&stores, Change::InsertSignup(Box::new(begun.clone()))).await;
+    let again = carry_out(&stores, Change::InsertSignup(Box::new(begun.clone()))).await;
+    assert_eq!(again, Carried::Stale, "there is one of this code");
+    done(&stores, Change::SaveSignup(Box::new(begun.clone()))).await;
+    begun.version += 1;
+    assert_eq!(stores.signups.find_signup(&owner.id, &begun.id).await, Ok(Some(begun)));
 }
 
 pub async fn a_message_is_saved_with_its_record_and_its_entry(stores: Stores) {

@@ -16,13 +16,14 @@ mod operators;
 mod opt_outs;
 mod records;
 mod redrives;
+mod signups;
 mod statuses;
 
 use std::sync::Arc;
 
 use dakghar_core::domain::{
     ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, OptOutKey,
-    PhoneNumberId, Place, RedriveId, TenantId,
+    PhoneNumberId, Place, RedriveId, SignupId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -41,6 +42,7 @@ pub use operators::*;
 pub use opt_outs::*;
 pub use records::*;
 pub use redrives::*;
+pub use signups::*;
 pub use statuses::*;
 
 /// The port of the cases.
@@ -97,6 +99,8 @@ pub enum Record {
     Redrive(RedriveId),
     /// An erasure of a person, but not whose it is, nor whether it needs work.
     Erasure(ErasureId),
+    /// A signup, but not whose it is, nor its code, nor when it is due.
+    Signup(SignupId),
 }
 
 /// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
@@ -164,6 +168,8 @@ macro_rules! unreadable_suite {
             it_is_an_erasure_error_of_its_own
             erasures_beside_it_are_listed_and_due
             a_person_beside_it_is_erased
+            it_is_a_signup_error_of_its_own
+            signups_beside_it_are_listed_and_due
         }
     };
 }

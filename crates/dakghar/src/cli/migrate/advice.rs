@@ -24,6 +24,11 @@ pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
             "Serve the embedded installation until they are done: `dakghar erase list` shows them. Nothing was copied."
                 .into()
         }
+        MigrateError::OpenSignups(_) => {
+            "Serve the embedded installation until they are done or have stopped: `dakghar signup list` shows them. \
+             Nothing was copied."
+                .into()
+        }
         MigrateError::OtherUnfinished { .. } => {
             "If it was this installation, which was used again meanwhile: --start-over erases the copy and begins \
              anew. If it was another one: name another database in MONGO_URI."

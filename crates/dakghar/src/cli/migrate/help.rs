@@ -11,7 +11,8 @@ MASTER_KEY_FILE=./data/master_key
   3. Stop the embedded server, and every Dakghar process on the target.
 
   4. Let redrives of dead letters finish, or cancel them: they stay behind, and so does the list of those that are over. \
-Let erasures of people finish; their list stays behind, too.
+Let erasures of people finish; their list stays behind, too. Let signups finish or stop: their list stays behind, and one \
+that has stopped must be begun again with a new code.
 
 While it runs:
   The folder is locked: no server starts on it, and no command changes it. Progress goes to standard error, as a bar \

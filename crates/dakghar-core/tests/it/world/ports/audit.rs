@@ -16,6 +16,7 @@ impl AuditStore for Near {
         let call = match &change {
             AuditedChange::SaveMessage(_) => Call::Save,
             AuditedChange::InsertTenant(_) | AuditedChange::SaveTenant(..) => Call::SaveTenant,
+            AuditedChange::InsertSignup(_) | AuditedChange::SaveSignup(_) => Call::Signup,
             AuditedChange::InsertRedrive(_) | AuditedChange::SaveRedrive(_) => Call::Redrive,
             _ => Call::Query,
         };

@@ -16,6 +16,7 @@ mod opt_outs;
 mod pacer;
 pub mod queue;
 mod redrives;
+mod signups;
 mod spool;
 mod statuses;
 mod tenants;
@@ -31,8 +32,8 @@ use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_core::traces::Traces;
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{
-    MemoryDisk, MemoryNumbers, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews,
-    installation_secrets, vault_over,
+    MemoryDisk, MemoryNumbers, MemoryOnboarding, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens,
+    NoNews, installation_secrets, vault_over,
 };
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -66,6 +67,8 @@ pub struct Shared {
     pub receivers: Arc<MemoryReceivers>,
     /// What Meta says of access tokens.
     pub tokens: MemoryTokens,
+    /// Meta's side of connecting numbers.
+    pub onboarding: MemoryOnboarding,
     pub gateways: Arc<Gateways>,
     pub promises: Arc<Promises>,
     /// Tenants whose records nobody can read.
@@ -133,6 +136,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         erasure: Arc::new(near.clone()),
         opt_outs: Arc::new(near.clone()),
         person_erasures: shared.store.clone(),
+        signups: Arc::new(near.clone()),
         queue: match queue {
             QueueKind::Table => Arc::new(TableQueue::new(near.clone())),
             QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),
@@ -146,6 +150,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         messages_api: Arc::new(near.clone()),
         numbers_api: Arc::new(MemoryNumbers::default()),
         tokens_api: Arc::new(shared.tokens.clone()),
+        onboarding_api: Arc::new(shared.onboarding.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),
         secrets: installation_secrets(),

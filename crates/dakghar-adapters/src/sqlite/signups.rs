@@ -1,0 +1,144 @@
+//! Signups.
+
+use async_trait::async_trait;
+use dakghar_core::domain::ids::{SignupId, TenantId};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::signup::Signup;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Saved, SignupStore, StoreError};
+use rusqlite::{Connection, Row, params};
+
+use super::SqliteStore;
+use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::failure::Outcome;
+use super::rows::millis;
+use super::texts::before_text;
+use crate::stored::signup;
+
+const INSERT: &str = "\
+    INSERT INTO signups (id, tenant_id, code_key, due_at, version, record) VALUES (?, ?, ?, ?, ?, ?) \
+    ON CONFLICT DO NOTHING";
+
+const SAVE: &str = "UPDATE signups SET (due_at, version, record) = (?, ?, ?) WHERE id = ? AND version = ?";
+
+const FIND: &str = "SELECT id, version, code_key, record FROM signups WHERE id = ? AND tenant_id = ?";
+
+pub(super) const FIND_OF_CODE: &str =
+    "SELECT id, version, code_key, record FROM signups INDEXED BY signups_of_code WHERE code_key = ?";
+
+pub(super) const LIST: &str = "\
+    SELECT id, version, code_key, record FROM signups INDEXED BY signups_of_tenant \
+    WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC";
+
+pub(super) const DUE: &str = "\
+    SELECT id, version, code_key, record FROM signups INDEXED BY signups_due \
+    WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at";
+
+/// Stores a new signup. Returns `Stale` if its id or its code is known.
+pub(super) fn insert(conn: &Connection, signup: &Signup) -> Outcome<Saved> {
+    let inserted = conn.prepare_cached(INSERT)?.execute(params![
+        signup.id.to_string(),
+        signup.tenant_id.to_string(),
+        signup.code_key,
+        millis(signup.due_at()),
+        signup.version.cast_signed(),
+        signup::text_of(signup),
+    ])?;
+    Ok(if inserted == 1 { Saved::Done } else { Saved::Stale })
+}
+
+/// Saves a signup.
+pub(super) fn save(conn: &Connection, signup: &Signup) -> Outcome<Saved> {
+    let saved = conn.prepare_cached(SAVE)?.execute(params![
+        millis(signup.due_at()),
+        (signup.version + 1).cast_signed(),
+        signup::text_of(signup),
+        signup.id.to_string(),
+        signup.version.cast_signed(),
+    ])?;
+    Ok(if saved == 1 { Saved::Done } else { Saved::Stale })
+}
+
+#[async_trait]
+impl SignupStore for SqliteStore {
+    async fn insert_signup(&self, signup: &Signup) -> Result<Saved, StoreError> {
+        let signup = signup.clone();
+        self.writer.run(move |conn| insert(conn, &signup)).await
+    }
+
+    async fn save_signup(&self, signup: &Signup) -> Result<Saved, StoreError> {
+        let signup = signup.clone();
+        self.writer.run(move |conn| save(conn, &signup)).await
+    }
+
+    async fn find_signup(&self, tenant_id: &TenantId, id: &SignupId) -> Result<Option<Signup>, StoreError> {
+        let (tenant_id, id) = (tenant_id.to_string(), id.to_string());
+        let find = move |conn: &Connection| {
+            let mut select = conn.prepare_cached(FIND)?;
+            let mut found = select.query([id, tenant_id])?;
+            let Some(row) = found.next()? else { return Ok(None) };
+            Ok(Some(asked_for("signup", row, read(row))))
+        };
+        self.delivery.run(find).await?.transpose()
+    }
+
+    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
+        let code_key = code_key.to_vec();
+        let find = move |conn: &Connection| {
+            let mut select = conn.prepare_cached(FIND_OF_CODE)?;
+            let mut found = select.query([code_key])?;
+            let Some(row) = found.next()? else { return Ok(None) };
+            Ok(Some(asked_for("signup", row, read(row))))
+        };
+        self.delivery.run(find).await?.transpose()
+    }
+
+    async fn list_signups(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<SignupId>,
+        limit: PageLimit,
+    ) -> Result<Listed<Signup>, StoreError> {
+        let tenant_id = tenant_id.to_string();
+        self.lists
+            .run(move |conn| {
+                let mut select = conn.prepare_cached(LIST)?;
+                let mut rows = select.query(params![tenant_id, before_text(before)])?;
+                let mut page = PageFill::new(limit);
+                while let Some(row) = rows.next()? {
+                    if page.is_full() {
+                        return Ok(page.more());
+                    }
+                    if let Some(item) = readable("signup", row, read(row)) {
+                        page.push(item);
+                    }
+                }
+                Ok(page.end())
+            })
+            .await
+    }
+
+    async fn due_signups(&self, now: Timestamp, limit: u32) -> Result<Vec<Signup>, StoreError> {
+        self.delivery
+            .run(move |conn| {
+                let mut select = conn.prepare_cached(DUE)?;
+                let mut rows = select.query([now.as_millis()])?;
+                let mut due = Vec::new();
+                while due.len() < limit as usize
+                    && let Some(row) = rows.next()?
+                {
+                    due.extend(readable("signup", row, read(row)));
+                }
+                Ok(due)
+            })
+            .await
+    }
+}
+
+fn read(row: &Row<'_>) -> Read<Signup> {
+    let mut cells = Cells::from(row, 1);
+    let version = cells.count()?;
+    let code_key: Vec<u8> = cells.get()?;
+    let record: String = cells.get()?;
+    signup::parse(&record, code_key, version).ok_or_else(|| Damaged("the column record is not understood".to_owned()))
+}

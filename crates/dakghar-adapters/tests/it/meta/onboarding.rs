@@ -1,0 +1,147 @@
+//! Connecting numbers, against the simulated Meta and stranger peers.
+
+use dakghar_adapters::meta::MetaOnboarding;
+use dakghar_core::domain::ids::{AppId, PhoneNumberId, WabaId};
+use dakghar_core::ports::{AppAccess, Bearer, CreditShare, NumberCallFailure, OnboardingApi as _, WebhookOverride};
+use dakghar_graph_sim::{Account, Fault, FaultRule, GraphSim, Match, NewCode, Number, Registration, SimConfig};
+use dakghar_testkit::TestClock;
+
+use super::*;
+
+const APP_SECRET: &str = "app-secret-canary";
+
+fn onboarding(base_url: &str) -> MetaOnboarding {
+    let http = GraphHttp::new(GraphConfig {
+        connect_timeout: Duration::from_secs(1),
+        http2_connections: 1,
+        ..GraphConfig::new(base_url, "v25.0")
+    });
+    MetaOnboarding::new(Arc::new(http.unwrap()), Arc::new(TestClock::default()))
+}
+
+/// A simulator that wants proofs, with an account that nobody pays for and three new numbers in it.
+async fn sim() -> GraphSim {
+    let config = SimConfig {
+        app_secret: Some(APP_SECRET.to_owned()),
+        ..SimConfig::default()
+    };
+    let sim = GraphSim::start(config).await.expect("it starts");
+    sim.require_proof(true);
+    for id in ["501", "502", "503"] {
+        sim.set_number(Number {
+            waba_id: "900".to_owned(),
+            ..Number::derived(id)
+        });
+        sim.set_registration(Registration::new(id));
+    }
+    sim.set_account(Account {
+        waba_id: "900".to_owned(),
+        currency: "BDT".to_owned(),
+        is_paid_for: false,
+    });
+    sim
+}
+
+async fn exchange(meta: &MetaOnboarding, code: &str) -> Result<Secret, NumberCallFailure> {
+    let (id, secret) = (AppId::parse("222").unwrap(), Secret::new(APP_SECRET));
+    let app = AppAccess {
+        id: &id,
+        secret: &secret,
+    };
+    meta.exchange(app, &Secret::new(code)).await
+}
+
+fn code_of<T: std::fmt::Debug>(result: Result<T, NumberCallFailure>) -> (i64, Option<i64>) {
+    match result {
+        Err(NumberCallFailure::Refused(refusal)) => (refusal.code, refusal.subcode),
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_connected_call_by_call() {
+    let sim = sim().await;
+    let meta = onboarding(&sim.base_url());
+    let code = sim.give_code(NewCode::for_accounts(&["900"]));
+    let token = exchange(&meta, &code).await.expect("a token");
+    assert_eq!(code_of(exchange(&meta, &code).await), (100, Some(36_009)));
+    let secret = Secret::new(APP_SECRET);
+    let as_ = Bearer {
+        token: &token,
+        app_secret: Some(&secret),
+    };
+    let (waba, number) = (WabaId::parse("900").unwrap(), PhoneNumberId::parse("502").unwrap());
+
+    let account = meta.account(as_, &waba).await.expect("an account");
+    assert_eq!((account.currency.as_deref(), account.has_funding), (Some("BDT"), false));
+    let numbers = meta.numbers(as_, &waba).await.expect("numbers");
+    let ids: Vec<_> = numbers.iter().map(|number| number.id.as_str()).collect();
+    assert_eq!(ids, ["501", "502", "503"]);
+    assert_eq!(meta.subscriptions(as_, &waba).await, Ok(Vec::new()));
+    let at = WebhookOverride {
+        url: "https://example.com/hook".into(),
+        verify_token: Secret::new("verify-canary"),
+    };
+    for (wanted, expected) in [(Some(&at), Some("https://example.com/hook")), (None, None)] {
+        meta.subscribe(as_, &waba, wanted).await.expect("subscribed");
+        let known = meta.subscriptions(as_, &waba).await.expect("subscriptions");
+        assert_eq!((known.len(), known[0].app_id.as_str()), (1, "222"));
+        assert_eq!(known[0].override_url.as_deref(), expected);
+    }
+    assert!(!meta.number(as_, &number).await.expect("a number").is_registered());
+    meta.register(as_, &number, &Secret::new("123456"))
+        .await
+        .expect("registered");
+    assert!(meta.number(as_, &number).await.expect("a number").is_registered());
+    let wrong = meta.register(as_, &number, &Secret::new("654321")).await;
+    assert_eq!(code_of(wrong).0, 133_005);
+    meta.deregister(as_, &number).await.expect("deregistered");
+    assert_eq!(
+        &*meta.profile(as_, &number).await.expect("a profile"),
+        r#"{"messaging_product":"whatsapp"}"#
+    );
+    let share = CreditShare {
+        line: "77",
+        account: &waba,
+        currency: "BDT",
+    };
+    meta.share_credit(as_, share).await.expect("shared");
+    assert!(meta.account(as_, &waba).await.expect("an account").has_funding);
+
+    let without = Bearer {
+        app_secret: None,
+        ..as_
+    };
+    assert_eq!(code_of(meta.account(without, &waba).await).0, 100, "the proof is sent");
+    let foreign = WabaId::parse("901").unwrap();
+    assert_eq!(code_of(meta.numbers(as_, &foreign).await), (100, Some(33)));
+}
+
+#[tokio::test]
+async fn what_says_nothing_is_no_answer_and_hides_what_was_asked() {
+    let sim = sim().await;
+    let meta = onboarding(&sim.base_url());
+    let when = Match {
+        call: Some("exchange".to_owned()),
+        ..Match::default()
+    };
+    for fault in [
+        Fault::HtmlBadGateway,
+        Fault::EmptyBody,
+        Fault::BadJson,
+        Fault::ResetAfterBody { accept: true },
+    ] {
+        sim.add_rule(FaultRule::first(1, fault.clone()).when(when.clone()).times(1));
+        let code = sim.give_code(NewCode {
+            code: Some("code-canary".to_owned()),
+            ..NewCode::for_accounts(&["900"])
+        });
+        let failure = exchange(&meta, &code).await.expect_err("no token");
+        assert!(
+            matches!(failure, NumberCallFailure::NoAnswer(_)),
+            "{fault:?}: {failure:?}"
+        );
+        let shown = format!("{failure:?}");
+        assert!(!shown.contains("canary") && !shown.contains("127.0.0.1"), "{shown}");
+    }
+}

@@ -1,0 +1,123 @@
+//! The work on signups: one step of each at a time.
+//!
+//! Codes are exchanged apart from everything else, because they live for seconds: no other step may keep one waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Onboarding;
+use super::taken::{Halt, Taken};
+use crate::app::failure::Failure;
+use crate::app::sending::Outages;
+use crate::domain::Timestamp;
+use crate::domain::signup::{Reason, Signup, SignupState, SignupStep, StepEnd, Trouble};
+use crate::metrics::SignupStepEnd;
+
+/// The wait between two looks when there is nothing to do.
+const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// Signups that are looked at in one round, those that are due longest.
+const DUE_MAX: u32 = 256;
+/// Steps that are taken at the same time.
+const AT_ONCE: usize = 64;
+
+impl Onboarding {
+    /// Exchanges the codes that wait for it. Returns how long to wait until the next round.
+    pub async fn exchange_codes(&self) -> Result<Duration, Failure> {
+        self.round(|step| step == SignupStep::Exchange).await
+    }
+
+    /// Takes the next step of every other signup that is due. Returns how long to wait until the next round.
+    pub async fn work(&self) -> Result<Duration, Failure> {
+        self.round(|step| step != SignupStep::Exchange).await
+    }
+
+    /// The outages that sending waits for.
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
+    }
+
+    async fn round(&self, is_meant: fn(SignupStep) -> bool) -> Result<Duration, Failure> {
+        let now = self.clock.now();
+        let due = self.store.due_signups(now, DUE_MAX).await?;
+        let own = due
+            .into_iter()
+            .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now));
+        let steps = join_all(own.take(AT_ONCE).map(|signup| self.step(signup))).await;
+        let mut has_moved = false;
+        for step in steps {
+            has_moved |= step?;
+        }
+        Ok(if has_moved { Duration::ZERO } else { IDLE_WAIT })
+    }
+
+    /// True if another process is at work on it. Where only one sends, others have died.
+    fn is_elsewhere(&self, signup: &Signup, now: Timestamp) -> bool {
+        !self.is_sole_sender && signup.is_held_by_other(&self.process, now)
+    }
+
+    /// Takes the next step of a signup. Returns true if that is saved.
+    async fn step(&self, mut signup: Signup) -> Result<bool, Failure> {
+        let now = self.clock.now();
+        let lease = signup.lease.as_ref();
+        let is_own = lease.is_some_and(|lease| lease.owner == self.process && lease.until > now);
+        signup.next_at = None;
+        signup.keep_for(&self.process, now);
+        if !is_own && !self.save(&mut signup).await? {
+            return Ok(false);
+        }
+        let step = signup.step;
+        let taken = self.take(&mut signup).await;
+        let now = self.clock.now();
+        let end = match taken {
+            Ok(Taken { end, note }) => {
+                signup.pass(end, note.map(Arc::from), None, now);
+                match end {
+                    StepEnd::Skipped => SignupStepEnd::Skipped,
+                    _ => SignupStepEnd::Done,
+                }
+            }
+            Err(Halt::Stale) => return Ok(false),
+            Err(Halt::Failure(failure)) if failure.is_retryable() => return Err(failure),
+            Err(Halt::Failure(failure)) => {
+                let trouble = Trouble::new(Reason::Internal, Some(&failure.to_string()), now);
+                self.fail(&mut signup, trouble, None, now)
+            }
+            Err(Halt::Trouble(trouble, wait)) => self.fail(&mut signup, *trouble, wait, now),
+        };
+        signup.keep_for(&self.process, now);
+        let is_saved = self.save(&mut signup).await?;
+        if is_saved {
+            self.metrics.signup_steps.of(end).inc();
+            self.tell(&signup, step, end);
+        }
+        Ok(is_saved)
+    }
+
+    fn fail(&self, signup: &mut Signup, trouble: Trouble, wait: Option<Duration>, now: Timestamp) -> SignupStepEnd {
+        let is_optional = signup.step.may_be_optional() && self.settings.optional.contains(&signup.step);
+        let step = signup.step;
+        signup.fail(trouble, wait, is_optional, now);
+        match signup.state {
+            SignupState::Stopped => SignupStepEnd::Stopped,
+            _ if signup.step == step => SignupStepEnd::Waits,
+            _ => SignupStepEnd::Failed,
+        }
+    }
+
+    fn tell(&self, signup: &Signup, step: SignupStep, end: SignupStepEnd) {
+        let (signup_id, tenant_id, step) = (signup.id, signup.tenant_id, step.as_str());
+        let trouble = signup.trouble.as_ref();
+        let reason = trouble.map(|trouble| trouble.reason.as_str());
+        let code = trouble.and_then(|trouble| trouble.error.as_ref()?.code);
+        if signup.state == SignupState::Done {
+            self.metrics.signups_done.inc();
+            tracing::info!(%signup_id, %tenant_id, "a signup is done");
+        } else if end == SignupStepEnd::Stopped {
+            tracing::warn!(%signup_id, %tenant_id, step, reason, code, "a signup has stopped");
+        } else {
+            tracing::debug!(%signup_id, %tenant_id, step, reason, code, "a step of a signup was taken");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What Meta's refusals mean for a signup. A code that is not in this table means what it means for a message.
+//!
+//! The first row that covers a refusal decides, so the most specific rows come first.
+
+#![allow(
+    clippy::unreadable_literal,
+    reason = "codes are written as Meta writes them, so that they can be searched for"
+)]
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::step::SignupStep;
+use crate::domain::graph_error::{GraphRefusal, RefusalClass, classify};
+
+/// The way a signup goes on after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is done already: the step counts as done.
+    Pass,
+    /// The same once more, after the waits of a step that had no answer.
+    Again,
+    /// The same once more, after this time or the one that Meta names.
+    Wait(Duration),
+    /// Meta wants the number to be deregistered before it is registered.
+    Deregister,
+    /// The PIN is not the number's. It stops, and what was made up here is forgotten.
+    NewPin,
+    /// The code or the token is over. It stops, and needs another code.
+    NewCode,
+    /// It stops until somebody has done what the advice says.
+    Stop,
+}
+
+/// One code, or a range of codes with the same meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRow {
+    /// Meta's codes.
+    pub codes: RangeInclusive<i64>,
+    /// The only subcode that the row covers; `None` covers all of them.
+    pub subcode: Option<i64>,
+    /// The way a signup goes on.
+    pub next: Next,
+    /// The advice to a person.
+    pub advice: &'static str,
+}
+
+/// The verdict on a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The way the signup goes on.
+    pub next: Next,
+    /// The advice to a person.
+    pub advice: &'static str,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+const fn wait(seconds: u64) -> Next {
+    Next::Wait(Duration::from_secs(seconds))
+}
+
+macro_rules! rows {
+    (@last $first:literal) => { $first };
+    (@last $first:literal $last:literal) => { $last };
+    (@subcode) => { None };
+    (@subcode $subcode:literal) => { Some($subcode) };
+    ($($first:literal $(..= $last:literal)? $(/ $subcode:literal)? => $next:expr, $advice:literal;)*) => {
+        &[$(CodeRow {
+            codes: $first..=rows!(@last $first $($last)?),
+            subcode: rows!(@subcode $($subcode)?),
+            next: $next,
+            advice: $advice,
+        }),*]
+    };
+}
+
+/// The codes of registering and onboarding, of templates and of the history.
+pub const CODES: &[CodeRow] = rows! {
+    // The code of the dialog.
+    100 / 36007 => Next::NewCode,
+        "The code is over: Meta takes one for 30 seconds. Let the customer finish the dialog again, and retry with the new code.";
+    100 / 36009 => Next::NewCode,
+        "The code was used before, perhaps by a process that ended before it could keep the token. Let the customer finish the dialog again, and retry with the new code.";
+    100 / 36008 => Next::NewCode,
+        "The dialog ran with a redirect address that the app does not name. Add it to the app's login settings, and retry with a new code.";
+
+    // Registering.
+    133000 => Next::Deregister,
+        "Nothing to do: the number is deregistered and registered again by itself.";
+    133005 => Next::NewPin,
+        "The number has a PIN of its own. Ask the tenant for it, or have it reset in WhatsApp Manager, and retry with pin.";
+    133006 => Next::Stop,
+        "The number is not verified. Request a code for it and enter it in WhatsApp Manager (request_code, verify_code), then retry.";
+    133008 => wait(HOUR),
+        "Too many wrong PINs. Wait as long as the details say and have the right PIN ready; it is tried again after an hour.";
+    133009 => wait(5 * MINUTE),
+        "PINs were tried too quickly. Nothing to do: it is tried again after five minutes, or as long as the details say.";
+    133015 => wait(5 * MINUTE),
+        "The number was deleted a moment ago. Nothing to do: it is tried again after five minutes.";
+    133016 => wait(72 * HOUR),
+        "The number was registered and deregistered ten times in 72 hours. Nothing to do but wait: it is tried again then.";
+    133004 => Next::Again,
+        "Meta's registration service is not available. Nothing to do: it is tried again.";
+    136024 => Next::Pass,
+        "The number has been verified before; nothing needs to be done.";
+    2388012 => Next::Pass,
+        "The number belongs to the account already; nothing needs to be done.";
+    1752041 => Next::Pass,
+        "The business has been invited before; nothing needs to be done.";
+    2388091 => Next::Stop,
+        "A condition for moving the number is not met: read the details, have the owner settle it at the former provider, then retry.";
+    2388093 => Next::Stop,
+        "A condition for moving the number is not met: read the details, have two-step verification switched off at the former provider, then retry.";
+    2388103 => Next::Stop,
+        "A condition for moving the number is not met: read the details, bring the account and its business in order, then retry.";
+    131031 => Next::Stop,
+        "The account is locked, or the PIN is wrong. Open the account in WhatsApp Manager, which says what Meta wants; then retry, with pin if that was it.";
+    131042 => Next::Stop,
+        "Meta cannot charge the account. Let the customer add a means of payment in WhatsApp Manager, then retry.";
+
+    // The account's name and its app on a phone.
+    147001 => Next::Stop,
+        "The user name is taken. Choose another one, then retry.";
+    147002 => Next::Stop,
+        "The business may not have a user name yet. Go on without one, or have it verified, then retry.";
+    147003 => Next::Stop,
+        "The user name belongs to a page on Facebook that is not linked. Link the page, then retry.";
+    147004 => Next::Stop,
+        "The user name belongs to an account on Instagram that is not linked. Link the account, then retry.";
+    147005 => Next::Stop,
+        "The user name must be transferred from another number first. Transfer it in WhatsApp Manager, then retry.";
+    2593107 => Next::Stop,
+        "Contacts and history of the phone's app were asked for before. Let the customer connect the number again to ask once more.";
+    2593108 => Next::Stop,
+        "Contacts and history can only be asked for within 24 hours of connecting. Let the customer connect the number again.";
+    2593109 => Next::Pass,
+        "The owner of the number did not agree to share the history. Nothing to do: messages from now on are not affected.";
+    2494164..=2494179 => Next::Stop,
+        "The link for signing up inside WhatsApp cannot be used. Make a new link.";
+
+    // Templates.
+    100 / 2388024 => Next::Stop,
+        "A template with this name and language exists. Choose another name, or edit the one that is there.";
+    2388024 => Next::Stop,
+        "A template with this name and language exists. Choose another name, or edit the one that is there.";
+    2388019 => Next::Stop,
+        "The account cannot have more templates. Delete some that are not used, then retry.";
+    2388039 => Next::Stop,
+        "The template cannot be edited now. Wait for its review or the end of the day, then retry.";
+    2388040 => Next::Stop,
+        "A part of the template is too long. Shorten what the details name, then retry.";
+    2388047 => Next::Stop,
+        "The header of the template has a wrong format. Correct it, then retry.";
+    2388072 => Next::Stop,
+        "The body of the template has a wrong format. Correct it, then retry.";
+    2388073 => Next::Stop,
+        "The footer of the template has a wrong format. Correct it, then retry.";
+    2388293 => Next::Stop,
+        "The template has too many variables for its text. Write more text or use fewer, then retry.";
+    2388299 => Next::Stop,
+        "The template begins or ends with a variable. Put text around it, then retry.";
+    200005..=200007 => Next::Stop,
+        "Figures about templates are not available. Switch template insights on in WhatsApp Manager, then retry.";
+
+    // Rights.
+    3 => Next::Stop,
+        "The app lacks a capability. Have it reviewed for advanced access to whatsapp_business_management and whatsapp_business_messaging, then retry.";
+    10 => Next::NewCode,
+        "The token lacks a permission for the account. Let the customer finish the dialog again with all permissions, and retry with the new code.";
+    190 => Next::NewCode,
+        "The token does not work any more. Let the customer finish the dialog again, and retry with the new code.";
+    200..=299 => Next::NewCode,
+        "The token lacks a permission for the account. Let the customer finish the dialog again with all permissions, and retry with the new code.";
+    2494000..=2494999 => Next::Stop,
+        "Read Meta's message and details, then retry.";
+};
+
+impl CodeRow {
+    fn covers(&self, code: i64, subcode: Option<i64>) -> bool {
+        self.codes.contains(&code) && (self.subcode.is_none() || self.subcode == subcode)
+    }
+}
+
+/// Says how a signup goes on after a refusal of this step.
+pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
+    let row = CODES.iter().find(|row| row.covers(refusal.code, refusal.subcode));
+    let mut verdict = match row {
+        Some(row) => Verdict {
+            next: row.next,
+            advice: row.advice,
+        },
+        None => as_for_messages(refusal),
+    };
+    if let (Next::Wait(_), Some(asked)) = (verdict.next, refusal.retry_after) {
+        verdict.next = Next::Wait(asked);
+    }
+    // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
+    if step == SignupStep::Exchange && verdict.next != Next::Again {
+        verdict.next = Next::NewCode;
+    }
+    verdict
+}
+
+fn as_for_messages(refusal: &GraphRefusal) -> Verdict {
+    let known = classify(refusal);
+    let next = match known.class {
+        RefusalClass::Retry { after: Some(after) } => Next::Wait(after),
+        RefusalClass::Retry { after: None } => Next::Again,
+        RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceAccount | RefusalClass::PaceApp => {
+            wait(MINUTE)
+        }
+        RefusalClass::Token => Next::NewCode,
+        RefusalClass::Account | RefusalClass::Fail => Next::Stop,
+    };
+    Verdict {
+        next,
+        advice: known.advice,
+    }
+}

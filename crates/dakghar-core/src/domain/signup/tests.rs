@@ -1,0 +1,263 @@
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::graph_error::GraphRefusal;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1_000)
+}
+
+fn signup() -> Signup {
+    let new = NewSignup {
+        id: SignupId::from_uuid(Uuid::from_u128(1)),
+        tenant_id: TenantId::from_uuid(Uuid::from_u128(2)),
+        asked_by: Who::Cli,
+        code_key: vec![1],
+        app_id: AppId::parse("5").expect("digits"),
+        with: Retried {
+            code: Some(code()),
+            ..Retried::default()
+        },
+    };
+    Signup::new(new, at(0))
+}
+
+fn code() -> NewCode {
+    NewCode {
+        sealed: vec![7],
+        until: at(30),
+    }
+}
+
+fn refusal(code: i64, subcode: Option<i64>) -> GraphRefusal {
+    GraphRefusal {
+        http_status: 400,
+        code,
+        subcode,
+        message: "no".into(),
+        details: None,
+        is_transient: None,
+        retry_after: None,
+        fbtrace_id: None,
+    }
+}
+
+fn trouble() -> Trouble {
+    Trouble::new(Reason::NoAnswer, None, at(1))
+}
+
+fn is_bare(signup: &Signup) -> bool {
+    signup.sealed_code.is_none() && signup.sealed_token.is_none() && signup.sealed_pin.is_none()
+}
+
+#[test]
+fn it_goes_from_step_to_step_and_keeps_nothing_sealed_at_the_end() {
+    let mut signup = signup();
+    (signup.sealed_token, signup.sealed_pin) = (Some(vec![1]), Some(vec![2]));
+    for step in SignupStep::ALL {
+        assert_eq!((signup.step, signup.state), (step, SignupState::Running));
+        assert_eq!(SignupStep::parse(step.as_str()), Some(step));
+        signup.pass(StepEnd::Done, None, None, at(1));
+    }
+    assert_eq!((signup.state, signup.ended_at), (SignupState::Done, Some(at(1))));
+    assert!(is_bare(&signup) && !signup.needs_work() && signup.due_at().is_none());
+    let taken: Vec<SignupStep> = signup.records.iter().map(|record| record.step).collect();
+    assert_eq!(taken, SignupStep::ALL);
+    assert!(!signup.retry(Retried::default(), at(2)), "what is done is done");
+}
+
+#[test]
+fn a_step_is_tried_again_ever_later_and_then_waits_for_a_person() {
+    let mut signup = signup();
+    signup.pass(StepEnd::Done, None, None, at(0));
+    let mut waits = Vec::new();
+    while signup.state == SignupState::Running {
+        let wait = signup.wait();
+        signup.fail(trouble(), Some(wait), false, at(10));
+        waits.extend(signup.next_at.map(|at_| at_.since(at(10)).as_secs()));
+    }
+    assert_eq!(waits, [1, 3, 10, 30, 120, 600, 600]);
+    assert_eq!((signup.tries, signup.step), (TRIES_MAX, SignupStep::Token));
+    assert!(signup.trouble.is_some());
+}
+
+#[test]
+fn what_is_optional_fails_with_a_note_and_goes_on() {
+    let mut signup = signup();
+    signup.step = SignupStep::Facts;
+    signup.fail(trouble(), Some(Duration::from_secs(1)), true, at(1));
+    assert_eq!(
+        (signup.step, signup.due_at()),
+        (SignupStep::Facts, Some(at(2))),
+        "it is tried first"
+    );
+    signup.fail(trouble(), None, true, at(2));
+    assert_eq!((signup.step, signup.state), (SignupStep::Credit, SignupState::Running));
+    let record = &signup.records[0];
+    assert_eq!((record.end, record.tries), (StepEnd::Failed, 2));
+    assert_eq!(record.note.as_deref(), Some(Reason::NoAnswer.advice()));
+}
+
+#[test]
+fn another_code_begins_again_and_what_was_done_is_not_told_twice() {
+    let mut signup = signup();
+    signup.forget_code();
+    signup.sealed_token = Some(vec![3]);
+    for _ in 0..4 {
+        signup.pass(StepEnd::Done, None, None, at(1));
+    }
+    signup.forget_token();
+    signup.fail(trouble(), None, false, at(2));
+    assert!(signup.needs_code() && signup.due_at().is_none());
+    let with = Retried {
+        code: Some(code()),
+        ..Retried::default()
+    };
+    assert!(signup.retry(with, at(3)));
+    assert_eq!((signup.step, signup.tries), (SignupStep::Exchange, 0));
+    assert!(!signup.needs_code() && signup.trouble.is_none());
+    for _ in 0..2 {
+        signup.pass(StepEnd::Done, None, None, at(4));
+    }
+    assert_eq!(signup.records.len(), 4);
+}
+
+#[test]
+fn a_retry_takes_up_what_a_person_brings_and_ends_a_wait() {
+    let mut signup = signup();
+    assert!(!signup.retry(Retried::default(), at(1)), "it is under way");
+    signup.step = SignupStep::Register;
+    signup.fail(trouble(), Some(Duration::from_secs(600)), false, at(1));
+    assert!(signup.retry(Retried::default(), at(2)));
+    assert_eq!(signup.due_at(), Some(at(2)));
+    signup.fail(trouble(), None, false, at(3));
+    signup.pin_is_made = true;
+    let with = Retried {
+        sealed_pin: Some(vec![9]),
+        ..Retried::default()
+    };
+    assert!(signup.retry(with, at(4)));
+    assert_eq!((signup.step, signup.pin_is_made), (SignupStep::Register, false));
+    assert_eq!(signup.sealed_pin, Some(vec![9]));
+    signup.fail(trouble(), None, false, at(5));
+    let number = PhoneNumberId::parse("111").ok();
+    let with = Retried {
+        number: number.clone(),
+        ..Retried::default()
+    };
+    assert!(signup.retry(with, at(6)));
+    assert_eq!(
+        (signup.step, signup.asked_number),
+        (SignupStep::Token, number),
+        "it is looked for again"
+    );
+}
+
+#[test]
+fn a_lease_keeps_others_away_until_its_end() {
+    let mut signup = signup();
+    signup.keep_for(&"a".into(), at(0));
+    assert!(signup.is_held_by_other("b", at(9)) && !signup.is_held_by_other("a", at(9)));
+    assert!(
+        !signup.is_held_by_other("b", at(10)),
+        "a code lives for thirty seconds only"
+    );
+    signup.step = SignupStep::Register;
+    signup.keep_for(&"a".into(), at(0));
+    assert!(signup.is_held_by_other("b", at(29)) && !signup.is_held_by_other("b", at(30)));
+    signup.lease.as_mut().expect("a lease").until = at(9_999);
+    assert!(!signup.is_held_by_other("b", at(1)), "no lease lasts so long");
+    signup.fail(trouble(), Some(Duration::from_secs(5)), false, at(1));
+    signup.keep_for(&"a".into(), at(1));
+    assert!(signup.lease.is_none(), "nobody works on what waits");
+}
+
+#[test]
+fn every_code_of_registering_and_onboarding_has_its_advice() {
+    let single = [
+        133000, 133005, 133006, 133008, 133009, 133015, 133016, 1752041, 2388012, 2388019, 2388024, 2388039, 2388040,
+        2388047, 2388072, 2388073, 2388293, 2388299, 2388091, 2388093, 2388103, 2593107, 2593108, 2593109,
+    ];
+    let ranges = (147001..=147005).chain(2494164..=2494179).chain(200005..=200007);
+    for code in single.into_iter().chain(ranges) {
+        let row = CODES
+            .iter()
+            .find(|row| row.codes.contains(&code) && row.subcode.is_none());
+        let row = row.unwrap_or_else(|| panic!("{code} has no row"));
+        assert!(row.advice.len() > 20 && row.advice.ends_with('.'), "{code}");
+        assert_ne!(row.codes, 2494000..=2494999, "{code} has a row of its own");
+        assert_eq!(judge(SignupStep::Register, &refusal(code, None)).advice, row.advice);
+    }
+    let advice: HashSet<&str> = CODES.iter().map(|row| row.advice).collect();
+    assert!(advice.len() + 3 >= CODES.len(), "each says something of its own");
+}
+
+#[test]
+fn codes_lead_where_their_table_says() {
+    let next = |code| judge(SignupStep::Register, &refusal(code, None)).next;
+    let wait = |seconds| Next::Wait(Duration::from_secs(seconds));
+    for (code, expected) in [
+        (133000, Next::Deregister),
+        (133005, Next::NewPin),
+        (133006, Next::Stop),
+        (133008, wait(3_600)),
+        (133009, wait(300)),
+        (133015, wait(300)),
+        (133016, wait(72 * 3_600)),
+        (2388012, Next::Pass),
+        (190, Next::NewCode),
+        (131000, Next::Again),
+        (4, wait(60)),
+        (131031, Next::Stop),
+    ] {
+        assert_eq!(next(code), expected, "{code}");
+    }
+    let asked = GraphRefusal {
+        retry_after: Some(Duration::from_secs(7)),
+        ..refusal(133009, None)
+    };
+    assert_eq!(
+        judge(SignupStep::Register, &asked).next,
+        wait(7),
+        "Meta's own wait counts"
+    );
+}
+
+#[test]
+fn a_code_that_is_refused_needs_another_one_but_not_when_meta_only_failed() {
+    let next = |code, subcode| judge(SignupStep::Exchange, &refusal(code, subcode)).next;
+    assert_eq!(next(100, Some(36007)), Next::NewCode);
+    assert_eq!(next(100, Some(36009)), Next::NewCode);
+    assert_eq!(next(100, None), Next::NewCode);
+    assert_eq!(next(4, None), Next::NewCode, "nobody can wait with a code");
+    assert_eq!(next(2, None), Next::Again);
+    let used = judge(SignupStep::Exchange, &refusal(100, Some(36009)));
+    assert!(used.advice.contains("used before"));
+}
+
+#[test]
+fn reasons_have_names_of_words_and_advice() {
+    let names: HashSet<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(names.len(), Reason::ALL.len());
+    for reason in Reason::ALL {
+        assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        assert!(
+            reason.advice().len() > 20 && reason.advice().ends_with('.'),
+            "{reason:?}"
+        );
+    }
+}
+
+#[test]
+fn throughput_is_what_meta_says() {
+    let mut number = NumberFacts::only(PhoneNumberId::parse("1").expect("digits"));
+    assert_eq!((number.messages_per_second(), number.is_registered()), (None, false));
+    number.throughput = Some("HIGH".into());
+    assert_eq!(number.messages_per_second(), Some(1_000));
+    number.is_on_app = true;
+    assert_eq!(number.messages_per_second(), Some(20));
+    (number.platform, number.status) = (Some("CLOUD_API".into()), Some("CONNECTED".into()));
+    assert!(number.is_registered());
+}

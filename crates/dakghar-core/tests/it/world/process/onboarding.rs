@@ -1,0 +1,63 @@
+//! Signups.
+
+use dakghar_core::app::{Failure, NewNumberSignup, SignupRetry};
+use dakghar_core::domain::signup::Signup;
+use dakghar_core::domain::{Actor, Problem, Secret, TenantId};
+
+use super::by::principal;
+use super::{FAILURE_WAIT, Process};
+
+/// A signup with this code and nothing else.
+pub fn with_code(code: &str) -> NewNumberSignup {
+    NewNumberSignup {
+        code: Secret::new(code),
+        app_id: None,
+        waba_id: None,
+        phone_number_id: None,
+        pin: None,
+    }
+}
+
+impl Process {
+    pub async fn begin_signup(
+        &self,
+        tenant: &TenantId,
+        new: NewNumberSignup,
+        by: Actor,
+    ) -> Result<(Signup, bool), Problem> {
+        Ok(self.app.onboarding.begin(tenant, new, principal(by)).await?)
+    }
+
+    pub async fn retry_signup(&self, signup: &Signup, retry: SignupRetry) -> Result<Signup, Problem> {
+        let id = signup.id.to_string();
+        let retried = self
+            .app
+            .onboarding
+            .retry(&signup.tenant_id, &id, retry, principal(Actor::Operator));
+        Ok(retried.await?)
+    }
+
+    /// Works on signups by itself from now on.
+    pub fn works_on_signups(&self) {
+        let (codes, others) = (self.clone(), self.clone());
+        let exchange = async move {
+            loop {
+                codes.rest_of(codes.app.onboarding.exchange_codes().await).await;
+            }
+        };
+        let work = async move {
+            loop {
+                others.rest_of(others.app.onboarding.work().await).await;
+            }
+        };
+        self.shared.wire.executor.spawn(self.life, exchange);
+        self.shared.wire.executor.spawn(self.life, work);
+    }
+
+    async fn rest_of(&self, done: Result<std::time::Duration, Failure>) {
+        let wait = done.unwrap_or(FAILURE_WAIT);
+        if !wait.is_zero() {
+            self.sleep(wait).await;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `dakghar signup …`: signups of tenants, for the operator's shell.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use dakghar_core::app::SignupRetry;
+use dakghar_core::domain::audit::Principal;
+use dakghar_core::domain::signup::{Signup, SignupState};
+use dakghar_core::domain::{Secret, TenantId, Timestamp};
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+pub(super) const AFTER_HELP: &str = "\
+A signup begins with POST /tenants/{tenantId}/signups, because the code of Meta's dialog lives for 30 seconds. The running server \
+(or worker) carries it on.
+
+Exit status:
+  0   done
+  1   it was not done; standard error says why
+  64  wrong usage or settings
+
+Examples:
+  dakghar signup list --tenant ten_…
+  dakghar signup show --tenant ten_… sgn_…
+  PIN=123456 dakghar signup retry --tenant ten_… sgn_…";
+
+/// Signups that a list shows: the newest.
+const LISTED_MAX: u32 = 100;
+
+/// Whose signups they are.
+#[derive(Debug, Args)]
+pub struct Owner {
+    /// The tenant's id, ten_….
+    #[arg(long)]
+    tenant: String,
+}
+
+/// The commands on signups.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the newest signups of a tenant
+    List {
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Show where a signup is, and why it does not go on
+    Show {
+        #[command(flatten)]
+        owner: Owner,
+        /// Its id, sgn_….
+        id: String,
+    },
+    /// Let a signup go on that has stopped or waits
+    Retry {
+        #[command(flatten)]
+        owner: Owner,
+        /// Its id, sgn_….
+        id: String,
+        /// Another code of Meta's dialog, if it needs one.
+        #[arg(long, env = "CODE", hide_env_values = true)]
+        code: Option<String>,
+        /// The PIN of the number.
+        #[arg(long, env = "PIN", hide_env_values = true)]
+        pin: Option<String>,
+        /// The account that is meant.
+        #[arg(long)]
+        waba_id: Option<String>,
+        /// The number that is meant.
+        #[arg(long)]
+        phone_number_id: Option<String>,
+    },
+}
+
+/// Runs one command, beside a server or without one.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
+    match command {
+        Command::List { owner } => {
+            let signups = app.onboarding.newest(&owner.id()?, LISTED_MAX).await?.items;
+            let rows: Vec<Vec<String>> = signups.iter().map(row).collect();
+            if rows.is_empty() {
+                output::line("no signups");
+            } else {
+                output::table(&["SIGNUP", "STATE", "STEP", "NUMBER", "BEGAN", "ENDED"], &rows);
+            }
+        }
+        Command::Show { owner, id } => show(&app.onboarding.find(&owner.id()?, &id).await?),
+        Command::Retry {
+            owner,
+            id,
+            code,
+            pin,
+            waba_id,
+            phone_number_id,
+        } => {
+            let with = SignupRetry {
+                code: code.map(Secret::new),
+                pin: pin.map(Secret::new),
+                waba_id,
+                phone_number_id,
+            };
+            let retried = app.onboarding.retry(&owner.id()?, &id, with, Principal::CLI).await?;
+            output::line(&format!(
+                "{} is {} at {}",
+                retried.id,
+                state(&retried),
+                retried.step.as_str()
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Owner {
+    fn id(&self) -> anyhow::Result<TenantId> {
+        TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
+    }
+}
+
+const fn state(signup: &Signup) -> &'static str {
+    match signup.state {
+        SignupState::Running if signup.next_at.is_some() => "waiting",
+        state => state.as_str(),
+    }
+}
+
+fn show(signup: &Signup) {
+    let number = signup.number_id().map_or("-", |id| id.as_str());
+    let account = signup.waba_id.as_ref().map_or("-", |id| id.as_str());
+    for (name, value) in [
+        ("signup", signup.id.to_string()),
+        ("state", state(signup).to_owned()),
+        ("step", signup.step.as_str().to_owned()),
+        ("account", account.to_owned()),
+        ("number", number.to_owned()),
+        ("next try", time(signup.next_at)),
+    ] {
+        output::line(&format!("{name:<10} {value}"));
+    }
+    for record in &signup.records {
+        let note = record.note.as_deref().unwrap_or_default();
+        output::line(&format!("{:<10} {} {note}", record.step.as_str(), record.end.as_str()));
+    }
+    if let Some(trouble) = &signup.trouble {
+        output::line(&format!("reason     {}", trouble.reason.as_str()));
+        if let Some(error) = &trouble.error {
+            let code = error.code.map(|code| format!("({code}) ")).unwrap_or_default();
+            output::line(&format!("meta       {code}{}", error.message));
+        }
+        output::line(&format!("advice     {}", trouble.advice));
+    }
+}
+
+fn row(signup: &Signup) -> Vec<String> {
+    vec![
+        signup.id.to_string(),
+        state(signup).to_owned(),
+        signup.step.as_str().to_owned(),
+        signup.number_id().map_or("-", |id| id.as_str()).to_owned(),
+        signup.created_at.to_string(),
+        time(signup.ended_at),
+    ]
+}
+
+fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
+}
