@@ -14,7 +14,7 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 12] = [
+pub(super) const DELETES: [&str; 13] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \

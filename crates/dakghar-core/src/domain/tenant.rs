@@ -41,7 +41,7 @@ pub struct Tenant {
     pub hold: Option<Hold>,
     /// The policy for a send with an unknown outcome, if the message names none.
     pub unknown_outcome: UnknownOutcome,
-    /// The numbers, the default one first. Never empty.
+    /// The numbers, the default one first. A tenant whose first one is still to be connected has none.
     pub phone_numbers: Vec<PhoneNumber>,
     /// The numbers that it gave up, the latest last, at most [`PAST_NUMBERS_MAX`]. Statuses of what it sent from them
     /// may still come, whoever has them by then.

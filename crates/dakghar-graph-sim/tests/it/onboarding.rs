@@ -73,14 +73,9 @@ async fn a_code_is_taken_once_and_for_as_long_as_it_lives() {
     let calls: Vec<bool> = sim.onboarding_journal().iter().map(|call| call.is_done).collect();
     assert_eq!(calls, [true, false, false, false]);
 
-    let debugged = ask(
-        &sim,
-        Method::GET,
-        &format!("debug_token?input_token={}", given["access_token"].as_str().unwrap()),
-        &format!("5|{SECRET}"),
-        None,
-    );
-    let data = debugged.await.1["data"].take();
+    let path = format!("debug_token?input_token={}", given["access_token"].as_str().unwrap());
+    let as_app = format!("5|{SECRET}");
+    let data = ask(&sim, Method::GET, &path, &as_app, None).await.1["data"].take();
     assert_eq!((&data["app_id"], &data["is_valid"]), (&json!("5"), &json!(true)));
     assert_eq!(data["granular_scopes"][0]["target_ids"], json!([WABA]));
 }
@@ -199,13 +194,8 @@ async fn the_control_api_gives_codes_and_describes_accounts_and_numbers() {
     );
     let token = ask(&sim, Method::GET, &path, "", None).await.1["access_token"].take();
     let pin = json!({"messaging_product": "whatsapp", "pin": "123456"});
-    let register = ask(
-        &sim,
-        Method::POST,
-        &format!("{NUMBER}/register"),
-        token.as_str().unwrap(),
-        Some(pin),
-    );
+    let path = format!("{NUMBER}/register");
+    let register = ask(&sim, Method::POST, &path, token.as_str().unwrap(), Some(pin));
     assert_eq!(register.await.1["error"]["code"], 133_006);
     let journal: Value = control(Method::GET, "onboarding/journal", Value::Null)
         .await

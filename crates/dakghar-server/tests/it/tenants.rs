@@ -39,6 +39,32 @@ async fn a_tenant_is_registered_as_the_seed_does_it() {
 }
 
 #[tokio::test]
+async fn a_tenant_gets_its_first_number_later() {
+    let service = Service::open();
+    let answer = service.post_text("/tenants/register", r#"{"name":"Tenant A"}"#).await;
+    assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
+    assert_eq!(
+        (&answer.json["phoneNumberId"], &answer.json["phoneNumbers"]),
+        (&Value::Null, &json!([]))
+    );
+    let path = format!("/tenants/{}", answer.json["tenantId"].as_str().expect("an id"));
+    let message = r#"{"to":"+919111111111","text":"x"}"#;
+    let early = service.post_text(&format!("{path}/send"), message).await;
+    assert_eq!(early.outcome(), (422, "phone_number_not_found"));
+    assert!(early.text.contains("no phone number yet"), "{}", early.text);
+    let number = r#"{"phoneNumberId":"111","accessToken":"mock_token"}"#;
+    let added = service.post_text(&format!("{path}/phone-numbers"), number).await;
+    assert_eq!(added.status.as_u16(), 201, "{}", added.text);
+    let sent = service.post_text(&format!("{path}/send"), message).await;
+    assert_eq!(sent.status.as_u16(), 202, "{}", sent.text);
+    // What belongs to a number makes no sense without one.
+    let half = service
+        .post_text("/tenants/register", r#"{"name":"Tenant B","wabaId":"22"}"#)
+        .await;
+    assert_eq!(half.outcome(), (422, "invalid_phone_number_id"));
+}
+
+#[tokio::test]
 async fn registrations_that_make_no_sense_are_refused() {
     let service = Service::open();
     let good = json!({

@@ -150,23 +150,23 @@ fn parse_limit(text: &str) -> Result<LimitNumber, String> {
 pub struct Addition {
     /// What people call it.
     name: String,
-    /// Meta's id of the number.
-    #[arg(long)]
-    phone_number_id: String,
+    /// Meta's id of the number. Without one, numbers are connected later.
+    #[arg(long, requires = "access_token")]
+    phone_number_id: Option<String>,
     /// The access token. Better from the environment than on the command line, where others can see it.
     #[arg(long, env = "ACCESS_TOKEN", hide_env_values = true)]
-    access_token: String,
+    access_token: Option<String>,
     /// Meta's id of the account.
-    #[arg(long)]
+    #[arg(long, requires = "phone_number_id")]
     waba_id: Option<String>,
     /// The number as people write it.
-    #[arg(long)]
+    #[arg(long, requires = "phone_number_id")]
     display_phone_number: Option<String>,
     /// The country whose people write numbers without a country code, by its two capital letters.
-    #[arg(long, value_name = "LETTERS")]
+    #[arg(long, value_name = "LETTERS", requires = "phone_number_id")]
     default_country: Option<String>,
     /// Meta's limit for the number in messages a second.
-    #[arg(long)]
+    #[arg(long, requires = "phone_number_id")]
     messages_per_second: Option<u32>,
     /// Where the tenant wants its events: its first endpoint.
     #[arg(long, value_name = "URL")]
@@ -175,14 +175,14 @@ pub struct Addition {
 
 impl From<Addition> for NewTenant {
     fn from(addition: Addition) -> Self {
-        let number = NewPhoneNumber {
-            phone_number_id: addition.phone_number_id,
-            access_token: Some(Secret::new(addition.access_token)),
+        let number = addition.phone_number_id.map(|phone_number_id| NewPhoneNumber {
+            phone_number_id,
+            access_token: addition.access_token.map(Secret::new),
             waba_id: addition.waba_id,
             display_phone_number: addition.display_phone_number,
             default_country: addition.default_country,
             messages_per_second: addition.messages_per_second,
-        };
+        });
         Self {
             name: addition.name,
             callback_url: addition.callback_url,

@@ -141,11 +141,11 @@ impl Accepting {
     /// The number that sends it, if it is one of the tenant's that may send to this recipient.
     pub(super) fn number_of<'t>(tenant: &'t SharedTenant, request: &SendRequest) -> Result<&'t PhoneNumber, Problem> {
         let number = tenant.number(request.from.as_ref()).ok_or_else(|| {
-            Problem::field(
-                ErrorCode::PhoneNumberNotFound,
-                "/from",
-                "the tenant has no such phone number id",
-            )
+            let message = match request.from {
+                Some(_) => "the tenant has no such phone number id",
+                None => "the tenant has no phone number yet: add or connect one",
+            };
+            Problem::field(ErrorCode::PhoneNumberNotFound, "/from", message)
         })?;
         check_recipient(request, number)?;
         Ok(number)

@@ -41,6 +41,6 @@ pub struct NewTenant {
     pub callback_url: Option<String>,
     /// The way to go on when the outcome of a send is unknown.
     pub unknown_outcome: Option<UnknownOutcome>,
-    /// Its first number.
-    pub number: NewPhoneNumber,
+    /// Its first number, if it is not connected later.
+    pub number: Option<NewPhoneNumber>,
 }

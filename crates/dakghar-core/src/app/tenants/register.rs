@@ -1,4 +1,4 @@
-//! Registers a tenant with its first number.
+//! Registers a tenant, mostly with its first number.
 
 use super::checks::{check, check_name, check_number, check_token, parse_phone_number_id, parse_waba_id};
 use super::new::{NewPhoneNumber, NewTenant};
@@ -28,27 +28,37 @@ pub struct RegisteredTenant {
 impl Tenants {
     /// Registers a tenant. Its number must not belong to another one. The endpoint of its `callbackUrl` is another record.
     pub(in crate::app) async fn register(&self, new: NewTenant, by: &Principal) -> Result<RegisteredTenant, Failure> {
-        let token = new.number.access_token.clone().unwrap_or_else(|| Secret::new(""));
         let url = new.callback_url.as_deref().map(|url| {
             let parsed = self.callback_rules.parse(url);
             parsed.map_err(|fault| fault.problem("/callbackUrl"))
         });
+        let first = new.number.as_ref().map(|number| (number, token_of(number)));
         check(&[
             check_name(&new.name),
             url.as_ref().and_then(|url| url.as_ref().err().cloned()),
-            check_token(&token, "/accessToken"),
-            check_number(&new.number),
+            first.as_ref().and_then(|(_, token)| check_token(token, "/accessToken")),
+            first.as_ref().and_then(|(number, _)| check_number(number)),
         ])?;
-        let account = new.number.waba_id.as_deref().map(parse_waba_id).transpose()?;
-        let known = self.token_checks.given(&token, &[account]).await?;
+        let known = match &first {
+            Some((number, token)) => {
+                let account = number.waba_id.as_deref().map(parse_waba_id).transpose()?;
+                self.token_checks.given(token, &[account]).await?
+            }
+            None => None,
+        };
         let Ports {
             ids, vault, secrets, ..
         } = &self.ports;
         let id = ids.tenant_id();
         let (api_key, kept) = make_secret(API_KEY_PREFIX, &**ids, secrets);
         let wrapped_data_key = vault.new_data_key(&id).await?;
-        let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
-        let number = PhoneNumber { token: known, ..number };
+        let phone_numbers = match &first {
+            Some((number, token)) => {
+                let number = self.seal_number(&id, &wrapped_data_key, number, token).await?;
+                vec![PhoneNumber { token: known, ..number }]
+            }
+            None => Vec::new(),
+        };
         let now = self.now();
         let tenant = Tenant {
             id,
@@ -58,7 +68,7 @@ impl Tenants {
             wrapped_data_key,
             hold: None,
             unknown_outcome: new.unknown_outcome.unwrap_or_default(),
-            phone_numbers: vec![number],
+            phone_numbers,
             past_numbers: Vec::new(),
             limits: TenantLimits::default(),
             auto: AutoRedriving::default(),
@@ -87,7 +97,9 @@ impl Tenants {
         {
             Carried::Done => {
                 tracing::info!(tenant_id = %tenant.id, "tenant registered");
-                self.begin_anew(&tenant.phone_numbers[0].phone_number_id).await;
+                for number in &tenant.phone_numbers {
+                    self.begin_anew(&number.phone_number_id).await;
+                }
                 Ok(())
             }
             Carried::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
@@ -126,4 +138,8 @@ impl Tenants {
             sealed_pin: None,
         })
     }
+}
+
+fn token_of(number: &NewPhoneNumber) -> Secret {
+    number.access_token.clone().unwrap_or_else(|| Secret::new(""))
 }

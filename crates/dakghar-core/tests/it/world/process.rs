@@ -201,12 +201,12 @@ impl Process {
             name: "Dhaka Books".into(),
             callback_url: None,
             unknown_outcome: Some(policy),
-            number: NewPhoneNumber {
+            number: Some(NewPhoneNumber {
                 phone_number_id: number.into(),
                 access_token: Some(Secret::new(token)),
                 waba_id: account.map(str::to_owned),
                 ..NewPhoneNumber::default()
-            },
+            }),
         };
         Ok(self.app.endpoints.register_tenant(new, Principal::CLI).await?.tenant)
     }

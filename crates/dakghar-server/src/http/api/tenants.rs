@@ -22,7 +22,7 @@ use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;
 use crate::http::views::{self, ChangedTenantView, PageView, RegisteredTenantView, TenantLimitsView, TenantView};
 
-/// A new tenant with its first number.
+/// A new tenant with its first number. Without `phoneNumberId` and `accessToken`, its numbers are added or connected later.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(in crate::http) struct RegisterTenant {
@@ -31,9 +31,9 @@ pub(in crate::http) struct RegisterTenant {
     name: String,
     /// Meta's id of its number.
     #[schema(example = "111111111111111")]
-    phone_number_id: String,
+    phone_number_id: Option<String>,
     /// The access token of the number, encrypted and never shown again. With one that starts with `mock_`, sends are simulated.
-    #[schema(example = "mock_token_tenant_A", value_type = String)]
+    #[schema(example = "mock_token_tenant_A", value_type = Option<String>)]
     access_token: Option<Secret>,
     /// The WhatsApp Business Account at Meta.
     waba_id: Option<String>,
@@ -52,15 +52,26 @@ pub(in crate::http) struct RegisterTenant {
     unknown_outcome: Option<String>,
 }
 
+/// The members that describe the first number.
+const NUMBER_MEMBERS: [&str; 6] = [
+    "phoneNumberId",
+    "accessToken",
+    "wabaId",
+    "displayPhoneNumber",
+    "defaultCountry",
+    "messagesPerSecond",
+];
+
 impl RegisterTenant {
     fn read(body: &[u8]) -> Result<NewTenant, Problem> {
         let mut fields = Fields::parse(body)?;
+        // What belongs to a number is nothing without one.
+        let has_number = NUMBER_MEMBERS.iter().any(|member| fields.has(member));
+        let mut of_number = |member, code| has_number.then(|| fields.required_text(member, code));
         let request = Self {
+            phone_number_id: of_number("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
+            access_token: of_number("accessToken", ErrorCode::InvalidToken).map(Secret::new),
             name: fields.required_text("name", ErrorCode::InvalidName),
-            phone_number_id: fields.required_text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
-            access_token: Some(Secret::new(
-                fields.required_text("accessToken", ErrorCode::InvalidToken),
-            )),
             waba_id: fields.text("wabaId", ErrorCode::InvalidField),
             display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
             default_country: fields.text("defaultCountry", ErrorCode::InvalidField),
@@ -74,18 +85,19 @@ impl RegisterTenant {
             fields.refuse(ErrorCode::InvalidPolicy, "unknownOutcome", message);
         }
         fields.finish()?;
+        let number = request.phone_number_id.map(|phone_number_id| NewPhoneNumber {
+            phone_number_id,
+            access_token: request.access_token,
+            waba_id: request.waba_id,
+            display_phone_number: request.display_phone_number,
+            default_country: request.default_country,
+            messages_per_second: request.messages_per_second,
+        });
         Ok(NewTenant {
             name: request.name,
             callback_url: request.callback_url,
             unknown_outcome,
-            number: NewPhoneNumber {
-                phone_number_id: request.phone_number_id,
-                access_token: request.access_token,
-                waba_id: request.waba_id,
-                display_phone_number: request.display_phone_number,
-                default_country: request.default_country,
-                messages_per_second: request.messages_per_second,
-            },
+            number,
         })
     }
 }

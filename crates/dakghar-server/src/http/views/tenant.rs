@@ -23,9 +23,9 @@ pub(in crate::http) struct TenantView {
     tenant_id: String,
     /// What people call it.
     name: String,
-    /// Its default number.
+    /// Its default number, once it has one.
     #[schema(example = "111111111111111")]
-    phone_number_id: String,
+    phone_number_id: Option<String>,
     /// Its numbers, the default one first.
     phone_numbers: Vec<PhoneNumberView>,
     /// Where it wants its events.
@@ -52,8 +52,7 @@ impl From<&Tenant> for TenantView {
             phone_number_id: tenant
                 .phone_numbers
                 .first()
-                .map(|number| number.phone_number_id.to_string())
-                .unwrap_or_default(),
+                .map(|number| number.phone_number_id.to_string()),
             phone_numbers,
             callback_url: tenant.callback_url.clone(),
             unknown_outcome: tenant.unknown_outcome.as_str(),

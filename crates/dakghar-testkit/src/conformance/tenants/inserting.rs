@@ -5,7 +5,7 @@ use dakghar_core::domain::page::PageLimit;
 use dakghar_core::ports::TenantSaved;
 
 use super::super::stores::Stores;
-use super::{check, insert, numbers, owner};
+use super::{check, insert, numbers, owner, save};
 use crate::samples::{phone, tenant, tenant_full, tenant_with_numbers};
 
 pub async fn every_field_of_a_tenant_survives(stores: Stores) {
@@ -37,6 +37,20 @@ pub async fn a_number_belongs_to_one_tenant(stores: Stores) {
     let taken = TenantSaved::PhoneNumberTaken(phone("2"));
     assert_eq!(stores.tenants.insert(&second).await, Ok(taken));
     assert_eq!(owner(&stores, &phone("2")).await, Some(first.id));
+}
+
+pub async fn tenants_wait_for_their_first_numbers(stores: Stores) {
+    let mut tenants = [tenant_with_numbers(Vec::new()), tenant_with_numbers(Vec::new())];
+    for tenant in &tenants {
+        insert(&stores, tenant).await;
+        check(&stores, tenant).await;
+    }
+    for (tenant, number) in tenants.iter_mut().zip(["1", "2"]) {
+        tenant.phone_numbers = numbers(&[number]);
+        save(&stores, tenant).await;
+        check(&stores, tenant).await;
+        assert_eq!(owner(&stores, &phone(number)).await, Some(tenant.id));
+    }
 }
 
 pub async fn a_refused_insert_leaves_nothing(stores: Stores) {

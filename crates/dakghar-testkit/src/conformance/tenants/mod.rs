@@ -28,6 +28,7 @@ macro_rules! tenant_store_suite {
             tenants_are_found_in_the_order_of_their_ids
             an_id_is_inserted_once
             a_number_belongs_to_one_tenant
+            tenants_wait_for_their_first_numbers
             a_refused_insert_leaves_nothing
             ten_at_once_with_one_number_leave_one
             a_save_keeps_every_field
