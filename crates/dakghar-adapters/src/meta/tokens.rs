@@ -53,7 +53,8 @@ impl TokensApi for MetaTokens {
     async fn inspect(&self, app: AppAccess<'_>, token: &Secret) -> Result<TokenVerdict, TokenUnknown> {
         let as_app = Secret::new(format!("{}|{}", app.id, app.secret.reveal()));
         let asked = [("input_token", token.reveal())];
-        let answer = self.ask("debug_token", &asked, Some(&as_app)).await?;
+        let mut answer = self.ask("debug_token", &asked, Some(&as_app)).await?;
+        answer.hide(token.reveal());
         let fields = fields_of(&answer)?;
         match fields.object("data") {
             Some(data) => verdict(&data),

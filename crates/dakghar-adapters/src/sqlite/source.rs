@@ -106,6 +106,17 @@ impl SqliteSource {
     }
 }
 
+impl SqliteSource {
+    async fn count_of(&self, sql: impl Into<String>) -> Result<u64, StoreError> {
+        let sql = sql.into();
+        self.run(move |conn| {
+            let count = conn.query_row(&sql, [], |row| number(row, 0))?;
+            Ok(count.cast_unsigned())
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl MigrationSource for SqliteSource {
     async fn state(&self) -> Result<[u8; 32], StoreError> {
@@ -113,40 +124,22 @@ impl MigrationSource for SqliteSource {
     }
 
     async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
-        self.run(move |conn| {
-            let count = conn.query_row(&format!("SELECT count(*) FROM {}", kind.as_str()), [], |row| {
-                number(row, 0)
-            })?;
-            Ok(count.cast_unsigned())
-        })
-        .await
+        self.count_of(format!("SELECT count(*) FROM {}", kind.as_str())).await
     }
 
     async fn open_redrives(&self) -> Result<u64, StoreError> {
-        self.run(|conn| {
-            let sql = "SELECT count(*) FROM redrives WHERE status = 'running' OR status = 'paused'";
-            let count = conn.query_row(sql, [], |row| number(row, 0))?;
-            Ok(count.cast_unsigned())
-        })
-        .await
+        self.count_of("SELECT count(*) FROM redrives WHERE status = 'running' OR status = 'paused'")
+            .await
     }
 
     async fn open_erasures(&self) -> Result<u64, StoreError> {
-        self.run(|conn| {
-            let sql = "SELECT count(*) FROM erasures WHERE needs_work = 1";
-            let count = conn.query_row(sql, [], |row| number(row, 0))?;
-            Ok(count.cast_unsigned())
-        })
-        .await
+        self.count_of("SELECT count(*) FROM erasures WHERE needs_work = 1")
+            .await
     }
 
     async fn open_signups(&self) -> Result<u64, StoreError> {
-        self.run(|conn| {
-            let sql = "SELECT count(*) FROM signups WHERE due_at IS NOT NULL";
-            let count = conn.query_row(sql, [], |row| number(row, 0))?;
-            Ok(count.cast_unsigned())
-        })
-        .await
+        self.count_of("SELECT count(*) FROM signups WHERE due_at IS NOT NULL")
+            .await
     }
 
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {

@@ -225,7 +225,7 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "record = '{\"id\"'",
                 "record = CAST(x'ff' AS TEXT)",
                 "record = replace(record, '\"step\":\"', '\"step\":\"whim')",
-                "version = -7",
+                "record = replace(record, '\"by\":\"', '\"by\":\"whim')",
             ],
         ),
         Record::Redrive(id) => (

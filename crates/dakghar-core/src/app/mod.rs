@@ -5,6 +5,7 @@
 
 mod amended;
 mod auditing;
+mod building;
 mod callbacks;
 mod commits;
 mod endpoints;
@@ -47,21 +48,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
-use crate::domain::opaque::OpaqueSigner;
 use crate::group_commit::BoxFuture;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
 use crate::vault::SigningKeys;
+use building::{
+    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of, onboarding_of,
+    redriving_of, signer_of, tenants_of,
+};
 use callbacks::CallbacksSetup;
 use commits::Commits;
-use installation::SecretsWatch;
-use meta_apps::KnownApps;
 use replacing::Resealing;
 use sending::Shared;
 use tenants::directory::Directory;
 use tenants::key_uses::KeyUses;
-use tokens::{AppSecrets, TokenChecks};
+
 use waiting::Waiting;
 
 pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
@@ -85,7 +87,7 @@ pub use holding::{HoldReport, Holding};
 pub use installation::{Installation, NoSecrets};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
-pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
+pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey, missing_scope};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use onboarding::{NewNumberSignup, Onboarding, SignupRetry};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
@@ -106,8 +108,8 @@ pub use sending::{
 pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use signup_settings::{CreditLine, SignupSettings};
 pub use tenants::{
-    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants, missing_scope,
-    pin_purpose, token_purpose,
+    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants, pin_purpose,
+    token_purpose,
 };
 
 pub use tokens::{TokenPass, TokenStep, TokenWatch};
@@ -273,143 +275,4 @@ impl App {
     pub async fn close_queue(&self) {
         self.queue.close().await;
     }
-}
-
-/// Signs callback data; what was signed before the master key was changed is still known.
-fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
-    let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
-    Arc::new(OpaqueSigner::new(&keys.opaque, previous))
-}
-
-/// Accepting messages, one or many at once.
-fn accepting_of(
-    ports: &Ports,
-    settings: &Settings,
-    commits: &Commits,
-    waiting: Arc<Waiting>,
-    shared: &Shared,
-) -> (Arc<Accepting>, Arc<BulkAccepting>, BoxFuture<()>) {
-    let (accepts, outcomes) = (commits.accept.clone(), shared.messages.outcomes().clone());
-    let accepting = Accepting::new(ports, accepts, waiting, outcomes, settings.attempts_max);
-    let accepting = Arc::new(accepting);
-    let (bulks, carrying) = BulkAccepting::new(accepting.clone(), &settings.limits(&ports.metrics));
-    (accepting, Arc::new(bulks), carrying)
-}
-
-fn apps_of(ports: &Ports, settings: &Settings) -> (Arc<KnownApps>, AppSecrets) {
-    let known = Arc::new(KnownApps::new(ports));
-    (known.clone(), AppSecrets::new(settings.default_app.clone(), known))
-}
-
-fn number_calls_of(ports: &Ports, tenants: &Arc<Tenants>, shared: &Shared) -> Arc<NumberCalls> {
-    let calls = NumberCalls::new(ports.clone(), tenants.clone(), shared.app_secrets.clone());
-    Arc::new(calls)
-}
-
-/// Tenants, and who looks at their access tokens.
-fn tenants_of(
-    ports: &Ports,
-    settings: &Settings,
-    directory: &Arc<Directory>,
-    key_uses: KeyUses,
-    app_secrets: &AppSecrets,
-) -> (Arc<Tenants>, Arc<TokenWatch>) {
-    let checks = TokenChecks::new(ports, app_secrets.clone());
-    let tenants = Tenants::new(ports.clone(), directory.clone(), key_uses, checks.clone(), settings);
-    let tenants = Arc::new(tenants);
-    let watch = TokenWatch::new(ports, tenants.clone(), checks);
-    (tenants, Arc::new(watch))
-}
-
-/// What the deliveries to endpoints need.
-fn callbacks_of(
-    ports: &Ports,
-    settings: &Settings,
-    commits: &Commits,
-    shared: &Shared,
-    tenants: &Arc<Tenants>,
-    directory: &Arc<Directory>,
-) -> CallbacksSetup {
-    let watching = Arc::new(Watching::new(ports));
-    CallbacksSetup {
-        ports: ports.clone(),
-        messages: shared.messages.clone(),
-        directory: directory.clone(),
-        endpoints: endpoints_of(ports, tenants, settings),
-        advances: commits.advance.clone(),
-        rules: settings.callback_rules.clone(),
-        timeout: settings.callback_timeout,
-        look_every: settings.endpoints_look_every,
-        sequencing: Arc::new(Sequencing::new(ports, watching.clone(), &settings.worker_id)),
-        watching,
-        outages: shared.outages.clone(),
-    }
-}
-
-/// Changes messages through what the flows share.
-fn changing_of(ports: &Ports, shared: &Shared, directory: &Arc<Directory>, waiting: &Arc<Waiting>) -> Arc<Changing> {
-    Arc::new(Changing {
-        messages: shared.messages.clone(),
-        slots: shared.slots.clone(),
-        jobs: shared.jobs.clone(),
-        clock: ports.clock.clone(),
-        directory: directory.clone(),
-        waiting: waiting.clone(),
-    })
-}
-
-fn redriving_of(
-    ports: &Ports,
-    settings: &Settings,
-    shared: &Shared,
-    tenants: &Arc<Tenants>,
-    changing: &Arc<Changing>,
-) -> Arc<Redriving> {
-    let (tenants, changing) = (tenants.clone(), changing.clone());
-    Arc::new(Redriving::new(
-        ports,
-        settings,
-        tenants,
-        changing,
-        shared.outages.clone(),
-    ))
-}
-
-fn erasing_of(
-    ports: &Ports,
-    settings: &Settings,
-    shared: &Shared,
-    (changing, opt_outs): (&Arc<Changing>, &Arc<OptOuts>),
-) -> Arc<Erasing> {
-    let outages = shared.outages.clone();
-    Arc::new(Erasing::new(
-        ports,
-        settings,
-        (changing.clone(), opt_outs.clone()),
-        outages,
-    ))
-}
-
-fn onboarding_of(ports: &Ports, settings: &Settings, shared: &Shared, tenants: &Arc<Tenants>) -> Arc<Onboarding> {
-    let (apps, outages) = (shared.app_secrets.clone(), shared.outages.clone());
-    Arc::new(Onboarding::new(ports, settings, tenants.clone(), apps, outages))
-}
-
-fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {
-    let rules = settings.callback_rules.clone();
-    let timeout = settings.callback_timeout;
-    Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules, timeout))
-}
-
-fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {
-    Arc::new(Health {
-        failed_requests: Arc::new(FailedRequests::new(ports.store_health.clone(), ports.clock.clone())),
-        store: ports.store_health.clone(),
-        queue: ports.queue.clone(),
-        host: shared.host.clone(),
-        clock: ports.clock.clone(),
-        metrics: ports.metrics.clone(),
-        vault: ports.vault.clone(),
-        secrets: SecretsWatch::new(ports),
-    })
 }

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 
 use super::tenants::checks::check;
 use crate::domain::api_key::{
-    ApiKey, KEY_NAME_CHARS_MAX, KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX, KeySecret, NETWORKS_MAX, parse_network,
+    ApiKey, KEY_NAME_CHARS_MAX, KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX, KeySecret, Lacking, NETWORKS_MAX, parse_network,
 };
-use crate::domain::{ErrorCode, Problem, Scopes, Secret, Timestamp};
+use crate::domain::{ErrorCode, Problem, Scope, Scopes, Secret, Timestamp};
 use crate::ports::{IdGenerator, Ports};
 use crate::vault::InstallationSecrets;
 
@@ -120,4 +120,32 @@ fn check_addresses(networks: &[Option<IpNet>]) -> Option<Problem> {
 fn check_expiry(expires_at: Option<Timestamp>, wall: Timestamp) -> Option<Problem> {
     let is_past = expires_at.is_some_and(|at| at <= wall);
     is_past.then(|| Problem::field(ErrorCode::InvalidField, "/expiresAt", "must be in the future"))
+}
+
+/// Fails if a key would give what it has not itself: a scope, an address, or time.
+pub(super) fn check_giver(giver: &ApiKey, given: &ApiKey) -> Result<(), Problem> {
+    match giver.lacks_to_give(given) {
+        None => Ok(()),
+        Some(Lacking::Scope(scope)) => Err(missing_scope(scope)),
+        Some(Lacking::Addresses) => {
+            let detail = "A key gives only addresses from which it may be used itself.";
+            Err(Problem::new(ErrorCode::Forbidden, detail))
+        }
+        Some(Lacking::Time) => {
+            let detail = "A key gives none that expires later than itself, or never.";
+            Err(Problem::new(ErrorCode::Forbidden, detail))
+        }
+    }
+}
+
+/// The problem of a request whose key was revoked meanwhile.
+pub(super) fn key_is_gone() -> Problem {
+    let detail = "The key that this request was made with was revoked.";
+    Problem::new(ErrorCode::Forbidden, detail)
+}
+
+/// The problem of a key that may not do what it was used for.
+pub fn missing_scope(scope: Scope) -> Problem {
+    let detail = format!("The key lacks the scope `{}`.", scope.as_str());
+    Problem::new(ErrorCode::MissingScope, detail)
 }

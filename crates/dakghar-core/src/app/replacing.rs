@@ -129,7 +129,8 @@ impl Replacing {
                     continue;
                 };
                 count.with_old += u64::from(key.previous.is_some());
-                let is_due = self.is_due(&tenant.wrapped_data_key, what)?.is_some();
+                let born = Some(tenant.created_at);
+                let is_due = self.is_due(&tenant.wrapped_data_key, born, what)?.is_some();
                 count.due += u64::from(is_due && key.previous.is_none());
             }
             before = page.next;
@@ -138,10 +139,13 @@ impl Replacing {
             }
         }
         for app in self.ports.apps.apps().await?.into_iter().flatten() {
-            count.due += u64::from(matches!(self.is_due(&app.wrapped_data_key, what), Ok(Some(_))));
+            count.due += u64::from(matches!(
+                self.is_due(&app.wrapped_data_key, Some(app.created_at), what),
+                Ok(Some(_))
+            ));
         }
         if let Ok(Some(secrets)) = self.ports.installation.find_secrets(INSTALLATION_SECRETS).await {
-            let is_due = self.is_due(&secrets.wrapped_data_key, what);
+            let is_due = self.is_due(&secrets.wrapped_data_key, None, what);
             count.due += u64::from(matches!(is_due, Ok(Some(_))));
         }
         Ok(count)
@@ -183,11 +187,11 @@ impl Replacing {
     async fn go_on(&self, tenant: &Tenant, what: Replacement) -> Result<Done, Failure> {
         let key = Vault::dated(&tenant.wrapped_data_key)?;
         let now = self.ports.clock.now();
-        let age = key.made_at.map(|at| now.since(at));
         if key.previous.is_none() {
-            if age.is_some_and(|age| age < what.older_than) {
+            let born = Some(tenant.created_at);
+            let Some(now) = self.is_due(&tenant.wrapped_data_key, born, what)? else {
                 return Ok(Done::Nothing);
-            }
+            };
             let pair = self
                 .ports
                 .vault
@@ -195,6 +199,7 @@ impl Replacing {
             let is_saved = self.save_key(tenant, &pair.await?, &[]).await?;
             return Ok(if is_saved { Done::Replaced } else { Done::Kept });
         }
+        let age = key.made_at.map(|at| now.since(at));
         if age.is_none_or(|age| age < SETTLED) {
             return Ok(Done::Kept);
         }
@@ -277,7 +282,7 @@ impl Replacing {
             let Some(stored) = store.find_secrets(INSTALLATION_SECRETS).await? else {
                 return Ok(Done::Nothing);
             };
-            let Some(now) = self.is_due(&stored.wrapped_data_key, what)? else {
+            let Some(now) = self.is_due(&stored.wrapped_data_key, None, what)? else {
                 return Ok(Done::Nothing);
             };
             let secrets = vault.open_installation(&stored).await?;
@@ -301,7 +306,7 @@ impl Replacing {
             let Some(mut app) = self.ports.apps.find_app(id).await? else {
                 return Ok(Done::Nothing);
             };
-            let Some(now) = self.is_due(&app.wrapped_data_key, what)? else {
+            let Some(now) = self.is_due(&app.wrapped_data_key, Some(app.created_at), what)? else {
                 return Ok(Done::Nothing);
             };
             self.reseal_app(&mut app, now).await?;
@@ -330,10 +335,10 @@ impl Replacing {
         Ok(())
     }
 
-    /// The present time, if the data key is to be replaced.
-    fn is_due(&self, stored: &[u8], what: Replacement) -> Result<Option<Timestamp>, Failure> {
+    /// The present time, if the data key is to be replaced. One that never took the place of another is as old as its owner.
+    fn is_due(&self, stored: &[u8], born: Option<Timestamp>, what: Replacement) -> Result<Option<Timestamp>, Failure> {
         let now = self.ports.clock.now();
-        let made_at = Vault::dated(stored)?.made_at;
+        let made_at = Vault::dated(stored)?.made_at.or(born);
         Ok(made_at.is_none_or(|at| now.since(at) >= what.older_than).then_some(now))
     }
 }

@@ -18,6 +18,8 @@ pub const WARNED_DAYS: [u32; 3] = [14, 7, 1];
 pub const RENEWED_BEFORE: Duration = Duration::from_hours(20 * 24);
 /// A token is looked at once in this time.
 pub const CHECKED_EVERY: Duration = Duration::from_hours(24);
+/// The same on its last day, so that renewing it is tried again, and its end is seen.
+pub const CHECKED_EVERY_AT_THE_END: Duration = Duration::from_hours(1);
 /// Scopes of a token that are kept, and accounts that it is limited to.
 pub const NAMES_MAX: usize = 64;
 /// Bytes of the name of a scope, or of a kind of token.
@@ -80,6 +82,15 @@ impl TokenFacts {
 }
 
 impl KnownToken {
+    /// What Meta said when it was given. If it ends soon, the next look tells of that, and renews it.
+    pub const fn given(facts: Option<TokenFacts>, now: Timestamp) -> Self {
+        Self {
+            facts,
+            checked_at: now,
+            warned_days: None,
+        }
+    }
+
     /// What was learned at this time. It was not told of yet, unless `before` says so of the same end.
     pub fn learned(facts: Option<TokenFacts>, now: Timestamp, before: Option<&Self>) -> Self {
         let ends = |facts: &Option<TokenFacts>| facts.as_ref().and_then(|facts| facts.expires_at);
@@ -100,7 +111,13 @@ impl KnownToken {
 
     /// True if Meta is to be asked again.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.checked_at + CHECKED_EVERY <= now || self.due_warning(now).is_some()
+        let is_last_day = self.expires_at().is_some_and(|ends| ends.since(now) <= DAY);
+        let every = if is_last_day {
+            CHECKED_EVERY_AT_THE_END
+        } else {
+            CHECKED_EVERY
+        };
+        self.checked_at + every <= now || self.due_warning(now).is_some()
     }
 
     /// The least of [`WARNED_DAYS`] that has come and was not told of.
@@ -162,6 +179,13 @@ mod tests {
         assert!(!known.is_due(Timestamp::from_millis(86_399_999)) && known.is_due(at(1)));
         let soon = KnownToken::learned(Some(facts(Some(14))), Timestamp::from_millis(-1), None);
         assert!(soon.is_due(at(0)));
+        let given = KnownToken::given(Some(facts(Some(10))), at(0));
+        assert!(given.is_due(at(0)), "nobody was told yet");
+        let told = KnownToken::learned(given.facts.clone(), at(0), Some(&given));
+        assert_eq!((told.warned_days, told.is_due(at(0))), (Some(14), false));
+        let last_day = KnownToken::learned(Some(facts(Some(1))), at(0), None);
+        let hour = Timestamp::from_millis(3_600_000);
+        assert!(last_day.is_due(hour) && !last_day.is_due(hour - Duration::from_millis(1)));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub const SPECIAL_RANGES: &[SpecialRange] = &[
     v4([127, 0, 0, 0], 8, "loopback"),
     v4([169, 254, 169, 254], 32, "the metadata of a cloud"),
     v4([169, 254, 0, 0], 16, "link-local"),
+    v4([168, 63, 129, 16], 32, "the host agent of a cloud"),
     v4([172, 16, 0, 0], 12, "a private network"),
     v4([192, 0, 0, 0], 24, "assigned to protocols"),
     v4([192, 0, 2, 0], 24, "documentation"),
@@ -102,11 +103,14 @@ pub fn special_range(address: IpAddr) -> Option<&'static SpecialRange> {
     SPECIAL_RANGES.iter().find(|range| range.network.contains(&address))
 }
 
-/// The IPv4 address that packets to this IPv6 address end up at: IPv4-mapped, translated (NAT64) or tunnelled (6to4).
+/// The IPv4 address that packets to this IPv6 address end up at: IPv4-mapped, translated (NAT64) or tunnelled (6to4,
+/// ISATAP).
 pub fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
-    let ([0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..]) =
-        address.segments()
+    let ([0, 0, 0, 0, 0, 0xffff, high, low]
+    | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+    | [0x2002, high, low, ..]
+    | [_, _, _, _, 0 | 0x200, 0x5efe, high, low]) = address.segments()
     else {
         return None;
     };

@@ -4,6 +4,8 @@
 //! with it, and not at all once it is done. It is about what was there when it was asked for. What comes later is a new
 //! contact.
 
+mod named;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use super::ids::{ErasureId, TenantId, WaId};
 use super::message::Lease;
 use super::page::Paged;
 use super::time::Timestamp;
+use named::written_out;
 
 /// Erasures of one tenant that may run at a time.
 pub const OPEN_ERASURES_MAX: usize = 20;
@@ -51,9 +54,11 @@ impl PersonIds {
         self.0.iter().any(|id| id.as_str() == text)
     }
 
-    /// True if one of the ids stands in the text, and not as a part of a longer number or word.
-    pub fn are_named_in(&self, text: &str) -> bool {
-        self.0.iter().any(|id| is_named(id.as_str(), text))
+    /// True if one of the ids stands in the text, JSON, and not as a part of a longer number or word: with whatever escapes,
+    /// and a number also with the spaces, hyphens, dots and brackets that people write in it.
+    pub fn are_named_in(&self, json: &str) -> bool {
+        let text = written_out(json);
+        self.0.iter().any(|id| is_named(id.as_str(), &text)) || named::spaced_numbers(&text, |digits| self.has(digits))
     }
 
     /// Returns all ids as one text. They are printable and have no spaces.
@@ -69,6 +74,7 @@ impl PersonIds {
     }
 }
 
+/// True if the id stands in the text.
 fn is_named(id: &str, text: &str) -> bool {
     text.match_indices(id).any(|(at, _)| {
         let (before, behind) = (&text[..at], &text[at + id.len()..]);

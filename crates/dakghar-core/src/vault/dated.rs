@@ -16,7 +16,7 @@ const HEAD: [u8; 3] = [4, b'D', b'K'];
 /// A stored data key, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatedKey<'a> {
-    /// When it took the place of another one; `None` if it never did.
+    /// When it took the place of another one; `None` if it never did, and is as old as its owner.
     pub made_at: Option<Timestamp>,
     /// The wrapped data key that seals.
     pub present: &'a [u8],

@@ -118,6 +118,9 @@ fn all_that_a_tenant_has_sealed_opens_under_the_new_data_key_alone() {
     in_each_kind(|world: &World| {
         let (process, vault) = (world.idle_process(), vault());
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        // It is as old as its tenant.
+        assert_eq!(world.replaces(&process), ReplacingStep::default());
+        world.clock.advance(WHAT.older_than);
         let old = world.tenant_as_stored(&tenant).wrapped_data_key;
         world.gives_secrets(&world.tenant_as_stored(&tenant));
         let before = world.sealed_of(&tenant);
@@ -169,6 +172,7 @@ fn what_cannot_be_opened_is_named_and_its_data_key_stays() {
         let process = world.idle_process();
         let broken = world.tenant_with(&process, "111", "token", UnknownOutcome::Fail);
         let fine = world.tenant_with(&process, "222", "token", UnknownOutcome::Fail);
+        world.clock.advance(WHAT.older_than);
         world.gives_secrets(&world.tenant_as_stored(&broken));
         let mut endpoint = at_once(world.store.endpoints_of(&[broken.id]))
             .expect("no outage")
@@ -211,6 +215,7 @@ fn the_secrets_of_apps_and_of_the_installation_move_in_one_save() {
         let secrets = installation_secrets();
         let sealed = at_once(vault.seal_installation(&secrets)).expect("sealed");
         at_once(world.store.insert_secrets(&sealed)).expect("stored");
+        world.clock.advance(WHAT.older_than);
 
         let step = world.replaces(&process);
         assert_eq!((step.replaced, step.kept, step.failed.len()), (2, 0, 0), "{step:?}");

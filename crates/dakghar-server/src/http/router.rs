@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
-    messages, number_calls, operators, opt_outs, people, phone_numbers, redrives, secrets, send, send_bulk,
-    sending_rules, signups, tenants,
+    messages, number_calls, operators, opt_outs, people, phone_numbers, redrives, registering, secrets, send,
+    send_bulk, sending_rules, signups, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -97,7 +97,7 @@ fn operators_manage() -> Group {
 /// What brings tenants and numbers.
 fn operators_onboard() -> Group {
     let routes = OpenApiRouter::new()
-        .routes(routes!(tenants::register)) //        POST   /tenants/register
+        .routes(routes!(registering::register)) //    POST   /tenants/register
         .routes(routes!(phone_numbers::add)); //      POST   /tenants/{tenantId}/phone-numbers
     (Access::Operators(Scope::Onboarding), routes)
 }

@@ -14,10 +14,9 @@ use dakghar_core::domain::feed::Partitions;
 use dakghar_core::domain::{EndpointId, Place, TenantId};
 use dakghar_core::metrics::EndpointHealth;
 use futures_util::future::join_all;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -255,15 +254,18 @@ impl Deliverer {
     }
 
     /// Makes calls until the endpoint is gone, or another process has taken it over.
+    ///
+    /// Each call is a task of its own. While this one waits for the store, a call that waits for the same goes on: otherwise
+    /// it could be given a connection that it does not use, and those of many endpoints together would keep all of them.
     async fn drive(
-        &self,
+        self: &Arc<Self>,
         run: &mut EndpointRun,
         changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
         health: &Mutex<Health>,
     ) -> Result<(), Failure> {
         let tenant_calls = self.tenant_calls(run.endpoint().tenant_id);
-        let own_call = Semaphore::new(1);
-        let mut calls = FuturesUnordered::new();
+        let own_call = Arc::new(Semaphore::new(1));
+        let mut calls = JoinSet::new();
         let mut news = News::of(&self.callbacks, run);
         let mut ends_at = None;
         loop {
@@ -292,7 +294,9 @@ impl Deliverer {
                 },
                 None => match run.step().await {
                     Ok(CallbacksStep::Begin(begun)) => {
-                        calls.extend(begun.into_iter().map(|call| self.call(&own_call, &tenant_calls, call)));
+                        for call in begun {
+                            calls.spawn(self.clone().call(own_call.clone(), tenant_calls.clone(), call));
+                        }
                         run.wait_max()
                     }
                     Ok(CallbacksStep::Lost) => return Ok(()),
@@ -319,7 +323,12 @@ impl Deliverer {
 
     /// Makes a call when there is room for it. One call of an endpoint needs no room of its tenant's, so that slow endpoints
     /// do not hold up the tenant's others.
-    async fn call(&self, own_call: &Semaphore, tenant_calls: &Semaphore, call: OutgoingCall) -> EndedCallback {
+    async fn call(
+        self: Arc<Self>,
+        own_call: Arc<Semaphore>,
+        tenant_calls: Arc<Semaphore>,
+        call: OutgoingCall,
+    ) -> EndedCallback {
         let _room = tokio::select! {
             biased;
             own = own_call.acquire() => own,
@@ -375,18 +384,18 @@ impl News {
 /// Waits until a call ends, the endpoint changes, it is time to look for news, or `wait` is over, if there is one.
 async fn next_step(
     run: &mut EndpointRun,
-    calls: &mut FuturesUnordered<impl Future<Output = EndedCallback>>,
+    calls: &mut JoinSet<EndedCallback>,
     changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
     news: &mut News,
     wait: Option<Duration>,
 ) {
     tokio::select! {
         biased;
-        Some(ended) = calls.next(), if !calls.is_empty() => {
-            run.ended(ended);
+        Some(ended) = calls.join_next(), if !calls.is_empty() => {
+            run.ended(ended.unwrap_or_else(panicked));
             // Those that ended meanwhile share its save.
-            while let Some(Some(ended)) = calls.next().now_or_never() {
-                run.ended(ended);
+            while let Some(ended) = calls.try_join_next() {
+                run.ended(ended.unwrap_or_else(panicked));
             }
         }
         // Waiting for it marks it as seen, and the driver is to see it.
@@ -394,4 +403,9 @@ async fn next_step(
         () = news.come(run.read_to()) => run.wake(),
         () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
     }
+}
+
+/// Goes on with the panic of a call: nobody else ends one.
+fn panicked(error: JoinError) -> EndedCallback {
+    std::panic::resume_unwind(error.into_panic())
 }

@@ -227,3 +227,46 @@ async fn there_are_a_hundred_keys_of_operators() {
     let more = service.post(PATH, &json!({"name": "more", "role": "admin"})).await;
     assert_eq!(more.outcome(), (409, "key_limit"));
 }
+
+#[tokio::test]
+async fn a_key_with_an_end_makes_none_that_is_valid_for_longer() {
+    let service = start(Setup::production());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let (unbound, _) = make(&service, json!({"name": "root", "role": "admin"})).await;
+    let end = (START + Duration::from_secs(600)).to_string();
+    let (own, bound) = make(&service, json!({"name": "k", "role": "admin", "expiresAt": end})).await;
+    let give = async |path: &str, body: Value| {
+        let asked = with_key(request(Method::POST, path, Some(&body)), Some(&bound));
+        service.call(asked).await.outcome().0
+    };
+    let later = (START + Duration::from_secs(601)).to_string();
+    let keys = format!("/tenants/{}/keys", tenant.id);
+    let first = service.get(&keys).await.json["data"][0]["keyId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for (path, body, status) in [
+        (PATH.to_owned(), json!({"name": "n", "role": "admin"}), 403),
+        (
+            PATH.to_owned(),
+            json!({"name": "n", "role": "support", "expiresAt": later}),
+            403,
+        ),
+        (
+            PATH.to_owned(),
+            json!({"name": "n", "role": "support", "expiresAt": end}),
+            201,
+        ),
+        (format!("{PATH}/{unbound}/rotate"), json!({"overlapSeconds": 0}), 403),
+        (format!("{PATH}/{own}/rotate"), json!({}), 200),
+        (keys.clone(), json!({"name": "n", "scopes": ["send"]}), 403),
+        (
+            keys.clone(),
+            json!({"name": "n", "scopes": ["send"], "expiresAt": end}),
+            201,
+        ),
+        (format!("{keys}/{first}/rotate"), json!({}), 403),
+    ] {
+        assert_eq!(give(&path, body.clone()).await, status, "{path} {body}");
+    }
+}

@@ -50,7 +50,7 @@ async fn a_tenant_gets_its_first_number_later() {
     let path = format!("/tenants/{}", answer.json["tenantId"].as_str().expect("an id"));
     let message = r#"{"to":"+919111111111","text":"x"}"#;
     let early = service.post_text(&format!("{path}/send"), message).await;
-    assert_eq!(early.outcome(), (422, "phone_number_not_found"));
+    assert_eq!(early.outcome(), (404, "phone_number_not_found"));
     assert!(early.text.contains("no phone number yet"), "{}", early.text);
     let number = r#"{"phoneNumberId":"111","accessToken":"mock_token"}"#;
     let added = service.post_text(&format!("{path}/phone-numbers"), number).await;

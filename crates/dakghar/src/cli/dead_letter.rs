@@ -7,9 +7,8 @@ mod redrive;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use dakghar_core::app::App;
-use dakghar_core::app::PageRequest;
-use dakghar_core::domain::audit::Principal;
+use dakghar_core::app::{App, Deed, PageRequest};
+use dakghar_core::domain::audit::{AuditAction, Principal};
 use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{Message, TenantId};
@@ -174,6 +173,11 @@ async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Resul
 }
 
 async fn export(app: &App, tenant: Option<&TenantId>) -> anyhow::Result<()> {
+    let mut deed = Deed::new(Principal::CLI, AuditAction::BodiesRead).about("route", "dakghar dead-letter export");
+    if let Some(tenant) = tenant {
+        deed = deed.of(tenant);
+    }
+    app.auditing.note(&deed).await?;
     let mut page = PageRequest {
         limit: PAGE_ITEMS_MAX,
         cursor: None,

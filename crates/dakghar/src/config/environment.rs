@@ -58,7 +58,10 @@ impl Environment {
             (Some(value), None) => Ok(Some(value.clone())),
             (None, Some(path)) => match std::fs::read_to_string(&path) {
                 Ok(text) if text.trim().is_empty() => Err(format!("{}_FILE: {path} is empty", variable.name)),
-                Ok(text) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
+                // Some editors begin a file with a mark of its encoding.
+                Ok(text) => Ok(Some(
+                    text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).to_owned(),
+                )),
                 Err(error) => Err(format!("{}_FILE: {path}: {error}", variable.name)),
             },
             (None, None) if variable.default.is_empty() => Ok(None),

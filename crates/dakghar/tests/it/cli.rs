@@ -130,6 +130,13 @@ async fn dead_letters_are_exported_one_a_line(backend: Backend) {
         assert_eq!(letters[0][field], shown[field], "{field} of {shown:#}");
     }
     assert_eq!(exported(&["dead-letter", "export"]).0.len(), LETTERS + 1);
+    let audit = product.get("/audit").await;
+    let readings = audit["data"].as_array().expect("records").iter();
+    let by_export = readings.filter(|record| {
+        record["action"] == "bodies.read" && record.to_string().contains("dakghar dead-letter export")
+    });
+    let tenants: Vec<_> = by_export.map(|record| record["tenantId"].clone()).collect();
+    assert_eq!(tenants, [serde_json::Value::Null, ours.id.as_str().into()], "{audit:#}");
 }
 
 #[test]

@@ -40,6 +40,29 @@ async fn data_keys(product: &Product) -> Value {
     }
 }
 
+/// Makes the tenants and apps a week older, in the store: their first data keys are as old as they are.
+async fn let_a_week_pass(product: &Product) {
+    const WEEK_MS: i64 = 7 * 86_400_000;
+    if !product.is_distributed() {
+        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).expect("the store");
+        for table in ["tenants", "apps"] {
+            let sql = format!("UPDATE {table} SET created_at = created_at - {WEEK_MS}");
+            assert!(file.execute(&sql, []).expect("it runs") > 0);
+        }
+        return;
+    }
+    let database = product.database().await;
+    for name in ["tenants", "apps"] {
+        let older = bson::doc! { "$set": { "createdAt": { "$subtract": ["$createdAt", WEEK_MS] } } };
+        let collection = database.collection::<bson::Document>(name);
+        let updated = collection
+            .update_many(bson::doc! {}, vec![older])
+            .await
+            .expect("it runs");
+        assert!(updated.modified_count > 0);
+    }
+}
+
 /// The data keys that are to be replaced.
 fn due(product: &Product) -> usize {
     let (code, out, err) = product.run(&["secrets", "rotate", "--data-keys", "--dry-run"]);
@@ -85,6 +108,8 @@ async fn new_data_keys_lose_no_secret_whenever_the_command_is_killed(backend: Ba
     assert_works(&product, first, &receiver, &secret).await;
 
     let rotate = ["secrets", "rotate", "--data-keys", "--keep-old-seconds", KEEP];
+    assert_eq!(due(&product), 1, "only the installation's has no date");
+    let_a_week_pass(&product).await;
     assert_eq!(due(&product), TENANTS + 2, "the app's and the installation's, too");
     let killed = async {
         for _ in 0..KILLS {

@@ -30,6 +30,10 @@ const LARGE_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// The time after the allowed one in which an answer is still read. Far less than the margin of a lease.
 const LATE_ANSWER: Duration = Duration::from_millis(100);
+/// Parameters that are shorter are no secrets, and stand in answers for other reasons.
+const SECRET_BYTES_MIN: usize = 16;
+/// What stands in an answer in place of a secret.
+const HIDDEN: &str = "***";
 /// The response header that tells which version answered.
 const VERSION_HEADER: &str = "facebook-api-version";
 /// As much of a foreign header as is worth a log line.
@@ -43,6 +47,18 @@ pub(super) struct GraphAnswer {
     pub(super) headers: HeaderMap,
     /// The body, within the limit of the call.
     pub(super) body: Vec<u8>,
+}
+
+impl GraphAnswer {
+    /// Takes out a secret of ours that the answer repeats, as Meta's words on a malformed token do. Those words are kept and
+    /// shown.
+    pub(super) fn hide(&mut self, secret: &str) {
+        let repeats = !secret.is_empty() && std::str::from_utf8(&self.body).is_ok_and(|text| text.contains(secret));
+        if repeats {
+            let hidden = String::from_utf8_lossy(&self.body).replace(secret, HIDDEN);
+            self.body = hidden.into_bytes();
+        }
+    }
 }
 
 /// The HTTP client for the Graph API: its connections, its address, and the rules for every call.
@@ -95,10 +111,13 @@ impl GraphHttp {
             .header(AUTHORIZATION, bearer(token)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(json);
-        self.call(request, timeout).await
+        let mut answer = self.call(request, timeout).await?;
+        answer.hide(token.reveal());
+        Ok(answer)
     }
 
-    /// Gets a path below the version, with these parameters, and waits up to `timeout` for the whole answer.
+    /// Gets a path below the version, with these parameters, and waits up to `timeout` for the whole answer. A refusal
+    /// repeats none of the parameters.
     pub(super) async fn get(
         &self,
         path: &str,
@@ -112,7 +131,16 @@ impl GraphHttp {
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, bearer(token)?);
         }
-        self.call(request, timeout).await
+        let mut answer = self.call(request, timeout).await?;
+        if let Some(token) = token {
+            answer.hide(token.reveal());
+        }
+        if !answer.status.is_success() {
+            for (_, value) in parameters.iter().filter(|(_, value)| value.len() >= SECRET_BYTES_MIN) {
+                answer.hide(value);
+            }
+        }
+        Ok(answer)
     }
 
     /// Makes a request of any method, and waits up to `timeout` for the whole answer, which may be larger than others.
@@ -133,7 +161,9 @@ impl GraphHttp {
             let kind = HeaderValue::from_str(kind).map_err(|_| CallFailure::unwritable("the media type is none"))?;
             request = request.header(CONTENT_TYPE, kind).body(bytes);
         }
-        self.call_within(request, timeout, LARGE_ANSWER_BYTES_MAX).await
+        let mut answer = self.call_within(request, timeout, LARGE_ANSWER_BYTES_MAX).await?;
+        answer.hide(token.reveal());
+        Ok(answer)
     }
 
     /// One client after the other.

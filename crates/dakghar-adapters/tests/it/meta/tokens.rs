@@ -170,6 +170,40 @@ async fn an_answer_that_says_nothing_is_no_verdict() {
     );
 }
 
+/// `inspect` looks that nothing of it is shown.
+#[tokio::test]
+async fn a_token_that_meta_repeats_is_not_shown() {
+    let repeated = "Malformed access token EAAG-canary of 222|the-app-secret-of-222";
+    let refused = json!({"error": {"message": repeated, "code": 190}}).to_string();
+    let invalid = json!({"data": {"is_valid": false, "error": {"message": repeated, "code": 190}}}).to_string();
+    for (status, body) in [
+        ("400 Bad Request", &refused),
+        ("200 OK", &refused),
+        ("200 OK", &invalid),
+    ] {
+        let peer = Peer::start([Act::Answer(answer(status, "", body))]).await;
+        let verdict = inspect(&tokens(&peer.base_url), "the-app-secret-of-222", "EAAG-canary").await;
+        let shown = format!("{verdict:?}");
+        assert!(
+            shown.contains("Malformed access token *** of ***") && !shown.contains("the-app-secret"),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_send_that_is_refused_repeats_no_token() {
+    let words = format!("Malformed access token {TOKEN}");
+    let body = json!({"error": {"message": words, "code": 190, "error_data": {"details": words}}});
+    let peer = Peer::start([Act::Answer(answer("401 Unauthorized", "", &body.to_string()))]).await;
+    let client = client(&peer.base_url);
+    let SendOutcome::Refused(refusal) = send_with(&client, APP_SECRET).await else {
+        panic!("it is refused");
+    };
+    assert_eq!(&*refusal.message, "Malformed access token ***");
+    assert_eq!(refusal.details.as_deref(), Some("Malformed access token ***"));
+}
+
 #[tokio::test]
 async fn long_lists_are_cut_where_that_excludes_nothing() {
     let many: Vec<String> = (0..=NAMES_MAX).map(|n| n.to_string()).collect();

@@ -25,7 +25,7 @@ const TRACEPARENT: &str = "traceparent";
 /// A call that may begin.
 pub struct OutgoingCall {
     pub(super) items: Vec<Item>,
-    endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Endpoint>,
     opened: Arc<Opened>,
     /// What was erased before this time since the boot is not in its records.
     fresh_at: Duration,

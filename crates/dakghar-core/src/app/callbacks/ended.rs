@@ -68,14 +68,21 @@ impl EndpointRun {
         self.unsaved.note(self.deps.clock.uptime(), call.items.len());
     }
 
+    /// True if the call went to the address that the endpoint has now. What an address says tells nothing of the next one.
+    fn is_at_present_address(&self, call: &OutgoingCall) -> bool {
+        call.endpoint.url == self.endpoint.url
+    }
+
     fn succeeded(&mut self, call: &OutgoingCall, now: Timestamp) {
-        if self.progress.breaker.succeeded(now, tried(call)) {
-            tracing::info!(
-                endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
-                "an endpoint takes callbacks again"
-            );
+        if self.is_at_present_address(call) {
+            if self.progress.breaker.succeeded(now, tried(call)) {
+                tracing::info!(
+                    endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
+                    "an endpoint takes callbacks again"
+                );
+            }
+            self.progress.not_before = None;
         }
-        self.progress.not_before = None;
         self.progress.delivered += call.items.len() as u64;
         self.progress.delivered_at = Some(now);
         for item in &call.items {
@@ -96,7 +103,8 @@ impl EndpointRun {
         }
     }
 
-    fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<Duration>, now: Timestamp) {
+    /// What a failed call says of its endpoint.
+    fn judge_endpoint(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<Duration>, now: Timestamp) {
         if self.progress.breaker.failed(now, tried(call), last.end) {
             self.deps.metrics.callback_breakers_opened.inc();
             tracing::warn!(
@@ -105,13 +113,21 @@ impl EndpointRun {
             );
         }
         self.progress.not_before = asked.filter(|_| last.end.is_of_receiver()).map(|wait| now + wait);
-        self.progress.failed += 1;
-        self.progress.failed_at = Some(now);
         if last.end.status() == Some(GONE) {
             self.unsaved.disable = Some(DisabledReason::Gone);
         } else if self.progress.breaker.has_given_up(now) {
             self.unsaved.disable = Some(DisabledReason::Failing);
         }
+    }
+
+    fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<Duration>, now: Timestamp) {
+        let is_at_present_address = self.is_at_present_address(call);
+        let asked = asked.filter(|_| is_at_present_address);
+        if is_at_present_address {
+            self.judge_endpoint(call, last, asked, now);
+        }
+        self.progress.failed += 1;
+        self.progress.failed_at = Some(now);
         for item in &call.items {
             match self.replay_of(item.source).is_some() {
                 true => self
@@ -126,9 +142,13 @@ impl EndpointRun {
             let (since, attempts) = (item.since.unwrap_or(now), item.attempts + 1);
             let is_kept_open = !matches!(item.source, Source::Replay(_)) || !self.has_replayed_enough();
             let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked).filter(|_| is_kept_open);
-            // A try that had begun before it was asked for does not count for who asks.
+            // A try that had begun before it was asked for does not count for who asks, nor one elsewhere for a new address.
             let is_called_up = self.pending.is_called_up(item.place());
-            let next_at = if is_called_up { Some(now) } else { next_at };
+            let next_at = if is_called_up || !is_at_present_address && is_kept_open {
+                Some(now)
+            } else {
+                next_at
+            };
             let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
             if state == ExceptionState::Dead {
                 self.deps.metrics.callbacks_dead.inc();

@@ -116,7 +116,7 @@ impl Onboarding {
             return Err(self.stop(Reason::AccountTaken, Some(&account.to_string())));
         }
         signup.waba_id = Some(account);
-        signup.token = Some(KnownToken::learned(Some(facts), self.clock.wall(), None));
+        signup.token = Some(KnownToken::given(Some(facts), self.clock.wall()));
         Ok(Taken::done(None))
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
-use super::new_keys::{NewApiKey, OPERATOR_KEY_PREFIX, make_key, make_secret, overlap_of};
+use super::new_keys::{NewApiKey, OPERATOR_KEY_PREFIX, check_giver, key_is_gone, make_key, make_secret, overlap_of};
 use super::stale::ROUNDS_MAX;
-use crate::domain::api_key::KEY_SECRETS_MAX;
-use crate::domain::audit::{AuditAction, Principal, key_changes};
+use crate::domain::api_key::{ApiKey, KEY_SECRETS_MAX};
+use crate::domain::audit::{AuditAction, Principal, Who, key_changes};
 use crate::domain::operator_key::{OPERATOR_KEYS_MAX, OperatorKey, Role};
 use crate::domain::{ApiKeyId, ErrorCode, Problem, Secret, Timestamp};
 use crate::group_commit::{BoxFuture, Limits};
@@ -88,6 +88,7 @@ impl Operators {
             expires_at: new.expires_at,
         };
         let shown = make_key(&self.ports, OPERATOR_KEY_PREFIX, &described)?;
+        self.may_give(by, &shown.key).await?;
         // Two who make the last one at a time may both: a bound of memory, not of rights.
         if self.store.operator_keys().await?.len() >= OPERATOR_KEYS_MAX {
             let detail = format!("There are {OPERATOR_KEYS_MAX} keys of operators; revoke one that is not needed.");
@@ -128,6 +129,7 @@ impl Operators {
         for _ in 0..ROUNDS_MAX {
             let found = self.store.find_operator_key(&id).await?;
             let before = found.ok_or_else(no_such_key)?;
+            self.may_give(by, &before.key).await?;
             let mut key = before.clone();
             key.key.rotate(kept.clone(), wall, overlap).map_err(|_| {
                 let detail = format!("The key has {KEY_SECRETS_MAX} secrets that are valid still.");
@@ -145,6 +147,13 @@ impl Operators {
             }
         }
         Err(Failure::KeptChanging("key"))
+    }
+
+    /// An operator gives what the operator's own key has. The key of the settings has everything.
+    async fn may_give(&self, by: &Principal, given: &ApiKey) -> Result<(), Failure> {
+        let Who::Operator(id) = by.who else { return Ok(()) };
+        let giver = self.store.find_operator_key(&id).await?;
+        Ok(check_giver(&giver.ok_or_else(key_is_gone)?.key, given)?)
     }
 
     /// Revokes a key, with every secret it has. This process refuses it at once, others within a second.

@@ -9,16 +9,19 @@ use super::Tenants;
 use super::keys::key_of;
 use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
-use crate::app::new_keys::{API_KEY_PREFIX, NewApiKey, ShownKey, make_key, make_secret, overlap_of};
+use crate::app::new_keys::{
+    API_KEY_PREFIX, NewApiKey, ShownKey, check_giver, key_is_gone, make_key, make_secret, overlap_of,
+};
 use crate::app::stale::Step;
-use crate::domain::api_key::{KEY_SECRETS_MAX, KEYS_MAX, Lacking};
+use crate::domain::api_key::{KEY_SECRETS_MAX, KEYS_MAX};
 use crate::domain::audit::{AuditAction, Principal, Who};
-use crate::domain::{ApiKey, ApiKeyId, ErrorCode, Problem, Scope, Tenant, TenantId};
+use crate::domain::{ApiKey, ApiKeyId, ErrorCode, Problem, Tenant, TenantId};
 
 impl Tenants {
     /// Makes a key. If the answer is lost, the key is there and nobody knows it: it is found in the list, and revoked.
     pub async fn create_key(&self, id: &TenantId, new: &NewApiKey, by: &Principal) -> Result<ShownKey, Failure> {
         let shown = make_key(&self.ports, API_KEY_PREFIX, new)?;
+        self.may_operator_give(by, &shown.key).await?;
         let deed = Deed::new(by, AuditAction::KeyMade).about("key", shown.key.id);
         self.change_by(id, deed, |tenant| {
             may_give(tenant, by, &shown.key)?;
@@ -47,6 +50,9 @@ impl Tenants {
         let (overlap, key_id) = (overlap_of(overlap)?, parse(key_id)?);
         let (secret, kept) = make_secret(API_KEY_PREFIX, &*self.ports.ids, &self.ports.secrets);
         let wall = self.ports.clock.wall();
+        if let Some(given) = self.stored(id).await?.keys.iter().find(|key| key.id == key_id) {
+            self.may_operator_give(by, given).await?;
+        }
         let deed = Deed::new(by, AuditAction::KeyRotated).about("key", key_id);
         let changed = self
             .change_by(id, deed, |tenant| {
@@ -64,6 +70,13 @@ impl Tenants {
         let key = key.cloned().ok_or_else(no_such_key)?;
         tracing::info!(tenant_id = %id, %key_id, "an API key has another secret");
         Ok(ShownKey { key, secret })
+    }
+
+    /// An operator gives tenants what the operator's own key has. A key of the settings has everything.
+    async fn may_operator_give(&self, by: &Principal, given: &ApiKey) -> Result<(), Failure> {
+        let Who::Operator(id) = by.who else { return Ok(()) };
+        let giver = self.ports.operators.find_operator_key(&id).await?;
+        Ok(check_giver(&giver.ok_or_else(key_is_gone)?.key, given)?)
     }
 
     /// Revokes a key, with every secret it has. This process refuses it at once, others within a second.
@@ -84,33 +97,13 @@ impl Tenants {
     }
 }
 
-/// An operator may give everything, a tenant what its key has itself.
+/// A tenant may give what its key has itself.
 fn may_give(tenant: &Tenant, by: &Principal, given: &ApiKey) -> Result<(), Problem> {
     let Who::Tenant(id) = by.who else {
         return Ok(());
     };
-    let giver = tenant.keys.iter().find(|key| key.id == id).ok_or_else(|| {
-        let detail = "The key that this request was made with was revoked.";
-        Problem::new(ErrorCode::Forbidden, detail)
-    })?;
-    match giver.lacks_to_give(given) {
-        None => Ok(()),
-        Some(Lacking::Scope(scope)) => Err(missing_scope(scope)),
-        Some(Lacking::Addresses) => {
-            let detail = "A key gives only addresses from which it may be used itself.";
-            Err(Problem::new(ErrorCode::Forbidden, detail))
-        }
-        Some(Lacking::Time) => {
-            let detail = "A key gives none that expires later than itself, or never.";
-            Err(Problem::new(ErrorCode::Forbidden, detail))
-        }
-    }
-}
-
-/// The problem of a key that may not do what it was used for.
-pub fn missing_scope(scope: Scope) -> Problem {
-    let detail = format!("The key lacks the scope `{}`.", scope.as_str());
-    Problem::new(ErrorCode::MissingScope, detail)
+    let giver = tenant.keys.iter().find(|key| key.id == id);
+    check_giver(giver.ok_or_else(key_is_gone)?, given)
 }
 
 fn parse(text: &str) -> Result<ApiKeyId, Problem> {

@@ -36,7 +36,6 @@ use directory::Directory;
 use key_uses::KeyUses;
 
 pub(in crate::app) use connected::ConnectedNumber;
-pub use key_changes::missing_scope;
 pub use keys::{KeyVerdict, KnownKey};
 pub use new::{NewPhoneNumber, NewTenant, PhoneNumberChanges};
 pub use register::RegisteredTenant;

@@ -107,7 +107,7 @@ impl TokenChecks {
         match self.look(token).await {
             Looked::Valid(facts) => match accounts.iter().find_map(|account| facts.flaw(account.as_ref())) {
                 Some(flaw) => Err(refused(flaw)),
-                None => Ok(Some(KnownToken::learned(Some(facts), now, None))),
+                None => Ok(Some(KnownToken::given(Some(facts), now))),
             },
             Looked::Invalid(why) => Err(refused(format!("Meta says that the token does not work: {why}"))),
             Looked::NoApp => Ok(None),

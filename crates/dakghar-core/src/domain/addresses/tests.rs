@@ -40,6 +40,14 @@ const ROWS: &[Row] = &[
         true,
     ),
     (
+        "168.63.129.16",
+        "168.63.129.16",
+        "168.63.129.15",
+        true,
+        "168.63.129.17",
+        true,
+    ),
+    (
         "172.16.0.0",
         "172.31.255.255",
         "172.15.255.255",
@@ -432,7 +440,9 @@ fn an_address_within_another_is_judged_by_itself() {
         let IpAddr::V4(v4) = address(inner) else { unreachable!() };
         let [a, b, c, d] = v4.octets();
         let tunnelled = format!("2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1");
-        for outer in [format!("::ffff:{inner}"), format!("64:ff9b::{inner}"), tunnelled] {
+        let within = [0, 0x200].map(|kind| format!("2a00:1450:0:1:{kind:x}:5efe:{a:02x}{b:02x}:{c:02x}{d:02x}"));
+        let others = [format!("::ffff:{inner}"), format!("64:ff9b::{inner}"), tunnelled];
+        for outer in others.into_iter().chain(within) {
             assert_eq!(embedded_v4(address(&outer)), Some(v4), "{outer}");
             assert_eq!(special_range(address(&outer)).is_none(), is_public, "{outer}");
         }

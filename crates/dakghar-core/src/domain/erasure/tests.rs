@@ -24,6 +24,13 @@ fn a_person_is_named_by_a_whole_id_only() {
         "ü8801755512345x 8801755512345",
         r#"["77"]"#,
         r#"["+77"]"#,
+        r#"{"body":"call me:\n8801755512345"}"#,
+        r#"{"body":"\t8801755512345\r"}"#,
+        r#"{"id":"\u0038\u003801755512345"}"#,
+        r#"{"from":"+880 1755-512345"}"#,
+        r#"{"from":"+88 (017) 555.12345, or 5"}"#,
+        "{\"from\":\"880\u{a0}1755\u{a0}512345\"}",
+        r#"{"body":"on 24 880 1755 512345"}"#,
     ];
     for text in named {
         assert!(person().are_named_in(text), "{text}");
@@ -43,6 +50,11 @@ fn a_person_is_named_by_a_whole_id_only() {
         "77",
         r#""a77""#,
         r#"{"time":"177"}"#,
+        r#"{"body":"\"77\""}"#,
+        r#"{"body":"\u00618801755512345"}"#,
+        r#"{"body":"1880 1755 512345"}"#,
+        r#"{"body":"880 1755 5123456"}"#,
+        r#"{"body":"880 1755, 512345"}"#,
     ];
     for text in others {
         assert!(!person().are_named_in(text), "{text}");

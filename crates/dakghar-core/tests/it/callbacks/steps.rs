@@ -6,7 +6,7 @@ use std::time::Duration;
 use dakghar_core::app::CallbacksStep;
 use dakghar_core::domain::WebhookEvent;
 use dakghar_core::domain::endpoint::DeliveryOrder;
-use dakghar_core::ports::{EventStore as _, LOAD_BYTES_MAX};
+use dakghar_core::ports::{CallbackOutcome, EndpointStore as _, EventStore as _, LOAD_BYTES_MAX};
 use dakghar_testkit::samples;
 
 use super::{Endpoint, EndpointState, Story, URL, at_once, firsts};
@@ -160,4 +160,43 @@ fn one_that_was_given_up_is_left_alone_until_a_change_of_it_is_told() {
     });
     story.run = Some(run);
     assert_eq!(story.step(), Some(1));
+}
+
+/// Calls were under way when the address changed.
+#[test]
+fn an_answer_of_the_address_before_says_nothing_of_the_present_one() {
+    for (status, retry_after) in [(410, None), (503, Some(Duration::from_hours(1)))] {
+        let mut story = Story::new(|_| ());
+        story.events(2);
+        let answer = CallbackOutcome::Answered {
+            status,
+            retry_after,
+            failure_body: None,
+        };
+        story.world.receivers.answer(URL, answer);
+        let moved = Arc::new(Endpoint {
+            url: "https://new.example.com/hook".into(),
+            ..story.stored()
+        });
+        at_once(story.world.store.save_endpoint(&moved)).expect("no outage");
+        let (mut run, callbacks) = (story.run.take().expect("it runs"), story.callbacks.clone());
+        let run = story.world.step(async move {
+            run.wake();
+            let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
+                panic!("calls begin");
+            };
+            run.change(moved).await.expect("no outage");
+            for call in calls {
+                let ended = callbacks.make(call).await;
+                run.ended(ended);
+            }
+            run
+        });
+        story.run = Some(run);
+        assert_eq!(story.posted().len(), 2);
+        story.world.receivers.answer_status("https://new.example.com/hook", 200);
+        story.deliver();
+        assert_eq!(story.posted().len(), 2, "{status}: the new one is asked at once");
+        assert_eq!(story.stored().state, EndpointState::Active);
+    }
 }

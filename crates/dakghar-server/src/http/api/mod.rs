@@ -19,6 +19,7 @@ pub(super) mod opt_outs;
 pub(super) mod people;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;
+pub(super) mod registering;
 pub(super) mod secrets;
 pub(super) mod send;
 pub(super) mod send_bulk;
