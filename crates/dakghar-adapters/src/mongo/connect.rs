@@ -72,9 +72,7 @@ impl MongoStore {
 
         refuse_alone(&database, &hosts, &options).await?;
         if options.prepare {
-            prepare(&database)
-                .await
-                .map_err(|error| Failure::Driver(error).to_store_error())?;
+            prepare(&database).await?;
         }
         tracing::info!(hosts, database = database.name(), "connected to MongoDB");
         let promises = Arc::new(Promises::new(database.clone(), options.read_timeout));
@@ -239,10 +237,13 @@ async fn refuse_alone(database: &Database, hosts: &str, options: &MongoOptions) 
     Ok(())
 }
 
-async fn prepare(database: &Database) -> mongodb::error::Result<()> {
-    collections::prepare(database).await?;
-    indexes::create_missing(database).await?;
-    indexes::drop_retired(database).await
+async fn prepare(database: &Database) -> Result<(), StoreError> {
+    let steps = async {
+        collections::prepare(database).await?;
+        indexes::create_missing(database).await?;
+        indexes::drop_retired(database).await
+    };
+    steps.await.map_err(|error| Failure::Driver(error).to_store_error())
 }
 
 #[cfg(test)]

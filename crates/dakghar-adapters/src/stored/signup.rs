@@ -204,7 +204,7 @@ pub(crate) fn parse(text: &str, code_key: Vec<u8>, version: u64) -> Option<Signu
 }
 
 fn owned(text: Option<&Arc<str>>) -> Option<String> {
-    text.map(|text| text.to_string())
+    text.map(ToString::to_string)
 }
 
 /// Outer `None`: not understood. Inner `None`: there is nothing.
@@ -216,7 +216,6 @@ fn maybe<F, T>(field: Option<F>, read: impl FnOnce(F) -> Option<T>) -> Option<Op
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fields are read once")]
 fn unsealed(text: String) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }

@@ -193,8 +193,7 @@ impl App {
         let (operators, noting_operators) = Operators::new(&ports, limits);
         let (key_uses, noting) = KeyUses::new(&ports, limits);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
-        let opaque = signer_of(keys);
-        let (known_apps, app_secrets) = apps_of(&ports, &settings);
+        let (opaque, (known_apps, app_secrets)) = (signer_of(keys), apps_of(&ports, &settings));
         let (tenants, token_watch) = tenants_of(&ports, &settings, &directory, key_uses, &app_secrets);
         let listening = Arc::new(Listening::new(&ports, &settings));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);

@@ -42,7 +42,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
         details: Some("wait".into()),
         fbtrace_id: Some("AbC".into()),
     };
-    let number = PhoneNumberId::parse("106540352242922").expect("digits");
+    let number = number_full();
     Signup {
         asked_by: Who::Tenant(ApiKeyId::from_uuid(uuid_of(7))),
         state: SignupState::Stopped,
@@ -68,7 +68,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
         pin_is_made: true,
         deregisters_first: true,
         asked_account: Some(waba("102290129340398")),
-        asked_number: Some(number.clone()),
+        asked_number: Some(number.id.clone()),
         waba_id: Some(waba("102290129340398")),
         account: Some(AccountFacts {
             id: waba("102290129340398"),
@@ -77,18 +77,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
             review_status: Some("APPROVED".into()),
             has_funding: true,
         }),
-        number: Some(NumberFacts {
-            id: number,
-            display: Some("+880 1711-000000".into()),
-            verified_name: Some("Dhaka Books".into()),
-            status: Some("PENDING".into()),
-            platform: Some("NOT_APPLICABLE".into()),
-            is_on_app: true,
-            code_verification: Some("VERIFIED".into()),
-            quality: Some("GREEN".into()),
-            messaging_limit: Some("TIER_250".into()),
-            throughput: Some("STANDARD".into()),
-        }),
+        number: Some(number),
         profile: Some(r#"{"about":"বই"}"#.into()),
         next_at: Some(at(8)),
         lease: Some(Lease {
@@ -97,5 +86,20 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
         }),
         ended_at: Some(at(13)),
         ..signup(tenant_id)
+    }
+}
+
+fn number_full() -> NumberFacts {
+    NumberFacts {
+        id: PhoneNumberId::parse("106540352242922").expect("digits"),
+        display: Some("+880 1711-000000".into()),
+        verified_name: Some("Dhaka Books".into()),
+        status: Some("PENDING".into()),
+        platform: Some("NOT_APPLICABLE".into()),
+        is_on_app: true,
+        code_verification: Some("VERIFIED".into()),
+        quality: Some("GREEN".into()),
+        messaging_limit: Some("TIER_250".into()),
+        throughput: Some("STANDARD".into()),
     }
 }

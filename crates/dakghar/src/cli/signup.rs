@@ -25,7 +25,7 @@ Exit status:
 Examples:
   dakghar signup list --tenant ten_…
   dakghar signup show --tenant ten_… sgn_…
-  PIN=123456 dakghar signup retry --tenant ten_… sgn_…";
+  PIN=123_456 dakghar signup retry --tenant ten_… sgn_…";
 
 /// Signups that a list shows: the newest.
 const LISTED_MAX: u32 = 100;

@@ -60,7 +60,9 @@ impl Environment {
                 Ok(text) if text.trim().is_empty() => Err(format!("{}_FILE: {path} is empty", variable.name)),
                 // Some editors begin a file with a mark of its encoding.
                 Ok(text) => Ok(Some(
-                    text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).to_owned(),
+                    text.trim_start_matches('\u{feff}')
+                        .trim_end_matches(['\n', '\r'])
+                        .to_owned(),
                 )),
                 Err(error) => Err(format!("{}_FILE: {path}: {error}", variable.name)),
             },

@@ -83,6 +83,13 @@ fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
     let path = path.to_str().expect("UTF-8");
     let config = Config::load(&Environment::of([("MASTER_KEY_FILE", path)])).expect("valid");
     assert_eq!(config.keys.master_key.expect("read").reveal(), LONG);
+    std::fs::write(path, format!("\u{feff}{LONG}\r\n")).expect("write");
+    let config = Config::load(&Environment::of([("MASTER_KEY_FILE", path)])).expect("valid");
+    assert_eq!(
+        config.keys.master_key.expect("read").reveal(),
+        LONG,
+        "with a mark of its encoding"
+    );
     assert!(problems([("MASTER_KEY", LONG), ("MASTER_KEY_FILE", path)])[0].contains("both set"));
     assert!(problems([("MASTER_KEY_FILE", "/nowhere")])[0].contains("/nowhere"));
 }

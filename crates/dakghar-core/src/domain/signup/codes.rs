@@ -87,81 +87,81 @@ pub const CODES: &[CodeRow] = rows! {
         "The dialog ran with a redirect address that the app does not name. Add it to the app's login settings, and retry with a new code.";
 
     // Registering.
-    133000 => Next::Deregister,
+    133_000 => Next::Deregister,
         "Nothing to do: the number is deregistered and registered again by itself.";
-    133005 => Next::NewPin,
+    133_005 => Next::NewPin,
         "The number has a PIN of its own. Ask the tenant for it, or have it reset in WhatsApp Manager, and retry with pin.";
-    133006 => Next::Stop,
+    133_006 => Next::Stop,
         "The number is not verified. Request a code for it and enter it in WhatsApp Manager (request_code, verify_code), then retry.";
-    133008 => wait(HOUR),
+    133_008 => wait(HOUR),
         "Too many wrong PINs. Wait as long as the details say and have the right PIN ready; it is tried again after an hour.";
-    133009 => wait(5 * MINUTE),
+    133_009 => wait(5 * MINUTE),
         "PINs were tried too quickly. Nothing to do: it is tried again after five minutes, or as long as the details say.";
-    133015 => wait(5 * MINUTE),
+    133_015 => wait(5 * MINUTE),
         "The number was deleted a moment ago. Nothing to do: it is tried again after five minutes.";
-    133016 => wait(72 * HOUR),
+    133_016 => wait(72 * HOUR),
         "The number was registered and deregistered ten times in 72 hours. Nothing to do but wait: it is tried again then.";
-    133004 => Next::Again,
+    133_004 => Next::Again,
         "Meta's registration service is not available. Nothing to do: it is tried again.";
-    136024 => Next::Pass,
+    136_024 => Next::Pass,
         "The number has been verified before; nothing needs to be done.";
-    2388012 => Next::Pass,
+    2_388_012 => Next::Pass,
         "The number belongs to the account already; nothing needs to be done.";
-    1752041 => Next::Pass,
+    1_752_041 => Next::Pass,
         "The business has been invited before; nothing needs to be done.";
-    2388091 => Next::Stop,
+    2_388_091 => Next::Stop,
         "A condition for moving the number is not met: read the details, have the owner settle it at the former provider, then retry.";
-    2388093 => Next::Stop,
+    2_388_093 => Next::Stop,
         "A condition for moving the number is not met: read the details, have two-step verification switched off at the former provider, then retry.";
-    2388103 => Next::Stop,
+    2_388_103 => Next::Stop,
         "A condition for moving the number is not met: read the details, bring the account and its business in order, then retry.";
-    131031 => Next::Stop,
+    131_031 => Next::Stop,
         "The account is locked, or the PIN is wrong. Open the account in WhatsApp Manager, which says what Meta wants; then retry, with pin if that was it.";
-    131042 => Next::Stop,
+    131_042 => Next::Stop,
         "Meta cannot charge the account. Let the customer add a means of payment in WhatsApp Manager, then retry.";
 
     // The account's name and its app on a phone.
-    147001 => Next::Stop,
+    147_001 => Next::Stop,
         "The user name is taken. Choose another one, then retry.";
-    147002 => Next::Stop,
+    147_002 => Next::Stop,
         "The business may not have a user name yet. Go on without one, or have it verified, then retry.";
-    147003 => Next::Stop,
+    147_003 => Next::Stop,
         "The user name belongs to a page on Facebook that is not linked. Link the page, then retry.";
-    147004 => Next::Stop,
+    147_004 => Next::Stop,
         "The user name belongs to an account on Instagram that is not linked. Link the account, then retry.";
-    147005 => Next::Stop,
+    147_005 => Next::Stop,
         "The user name must be transferred from another number first. Transfer it in WhatsApp Manager, then retry.";
-    2593107 => Next::Stop,
+    2_593_107 => Next::Stop,
         "Contacts and history of the phone's app were asked for before. Let the customer connect the number again to ask once more.";
-    2593108 => Next::Stop,
+    2_593_108 => Next::Stop,
         "Contacts and history can only be asked for within 24 hours of connecting. Let the customer connect the number again.";
-    2593109 => Next::Pass,
+    2_593_109 => Next::Pass,
         "The owner of the number did not agree to share the history. Nothing to do: messages from now on are not affected.";
-    2494164..=2494179 => Next::Stop,
+    2494164..=2_494_179 => Next::Stop,
         "The link for signing up inside WhatsApp cannot be used. Make a new link.";
 
     // Templates.
-    100 / 2388024 => Next::Stop,
+    100 / 2_388_024 => Next::Stop,
         "A template with this name and language exists. Choose another name, or edit the one that is there.";
-    2388024 => Next::Stop,
+    2_388_024 => Next::Stop,
         "A template with this name and language exists. Choose another name, or edit the one that is there.";
-    2388019 => Next::Stop,
+    2_388_019 => Next::Stop,
         "The account cannot have more templates. Delete some that are not used, then retry.";
-    2388039 => Next::Stop,
+    2_388_039 => Next::Stop,
         "The template cannot be edited now. Wait for its review or the end of the day, then retry.";
-    2388040 => Next::Stop,
+    2_388_040 => Next::Stop,
         "A part of the template is too long. Shorten what the details name, then retry.";
-    2388047 => Next::Stop,
+    2_388_047 => Next::Stop,
         "The header of the template has a wrong format. Correct it, then retry.";
-    2388072 => Next::Stop,
+    2_388_072 => Next::Stop,
         "The body of the template has a wrong format. Correct it, then retry.";
-    2388073 => Next::Stop,
+    2_388_073 => Next::Stop,
         "The footer of the template has a wrong format. Correct it, then retry.";
-    2388293 => Next::Stop,
+    2_388_293 => Next::Stop,
         "The template has too many variables for its text. Write more text or use fewer, then retry.";
-    2388299 => Next::Stop,
+    2_388_299 => Next::Stop,
         "The template begins or ends with a variable. Put text around it, then retry.";
-    200005..=200007 => Next::Stop,
+    200005..=200_007 => Next::Stop,
         "Figures about templates are not available. Switch template insights on in WhatsApp Manager, then retry.";
 
     // Rights.
@@ -173,7 +173,7 @@ pub const CODES: &[CodeRow] = rows! {
         "The token does not work any more. Let the customer finish the dialog again, and retry with the new code.";
     200..=299 => Next::NewCode,
         "The token lacks a permission for the account. Let the customer finish the dialog again with all permissions, and retry with the new code.";
-    2494000..=2494999 => Next::Stop,
+    2494000..=2_494_999 => Next::Stop,
         "Read Meta's message and details, then retry.";
 };
 

@@ -177,17 +177,20 @@ fn a_lease_keeps_others_away_until_its_end() {
 #[test]
 fn every_code_of_registering_and_onboarding_has_its_advice() {
     let single = [
-        133000, 133005, 133006, 133008, 133009, 133015, 133016, 1752041, 2388012, 2388019, 2388024, 2388039, 2388040,
-        2388047, 2388072, 2388073, 2388293, 2388299, 2388091, 2388093, 2388103, 2593107, 2593108, 2593109,
+        133_000, 133_005, 133_006, 133_008, 133_009, 133_015, 133_016, 1_752_041, 2_388_012, 2_388_019, 2_388_024,
+        2_388_039, 2_388_040, 2_388_047, 2_388_072, 2_388_073, 2_388_293, 2_388_299, 2_388_091, 2_388_093, 2_388_103,
+        2_593_107, 2_593_108, 2_593_109,
     ];
-    let ranges = (147001..=147005).chain(2494164..=2494179).chain(200005..=200007);
+    let ranges = (147_001..=147_005)
+        .chain(2_494_164..=2_494_179)
+        .chain(200_005..=200_007);
     for code in single.into_iter().chain(ranges) {
         let row = CODES
             .iter()
             .find(|row| row.codes.contains(&code) && row.subcode.is_none());
         let row = row.unwrap_or_else(|| panic!("{code} has no row"));
         assert!(row.advice.len() > 20 && row.advice.ends_with('.'), "{code}");
-        assert_ne!(row.codes, 2494000..=2494999, "{code} has a row of its own");
+        assert_ne!(row.codes, 2_494_000..=2_494_999, "{code} has a row of its own");
         assert_eq!(judge(SignupStep::Register, &refusal(code, None)).advice, row.advice);
     }
     let advice: HashSet<&str> = CODES.iter().map(|row| row.advice).collect();
@@ -199,24 +202,24 @@ fn codes_lead_where_their_table_says() {
     let next = |code| judge(SignupStep::Register, &refusal(code, None)).next;
     let wait = |seconds| Next::Wait(Duration::from_secs(seconds));
     for (code, expected) in [
-        (133000, Next::Deregister),
-        (133005, Next::NewPin),
-        (133006, Next::Stop),
-        (133008, wait(3_600)),
-        (133009, wait(300)),
-        (133015, wait(300)),
-        (133016, wait(72 * 3_600)),
-        (2388012, Next::Pass),
+        (133_000, Next::Deregister),
+        (133_005, Next::NewPin),
+        (133_006, Next::Stop),
+        (133_008, wait(3_600)),
+        (133_009, wait(300)),
+        (133_015, wait(300)),
+        (133_016, wait(72 * 3_600)),
+        (2_388_012, Next::Pass),
         (190, Next::NewCode),
-        (131000, Next::Again),
+        (131_000, Next::Again),
         (4, wait(60)),
-        (131031, Next::Stop),
+        (131_031, Next::Stop),
     ] {
         assert_eq!(next(code), expected, "{code}");
     }
     let asked = GraphRefusal {
         retry_after: Some(Duration::from_secs(7)),
-        ..refusal(133009, None)
+        ..refusal(133_009, None)
     };
     assert_eq!(
         judge(SignupStep::Register, &asked).next,
