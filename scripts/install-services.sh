@@ -237,6 +237,14 @@ install_faketime() {
     fi
 }
 
+# Lets the MongoDB servers of tests not wait for the disk: many at once stall it.
+install_eatmydata() {
+    if ! compgen -G '/usr/lib/*/libeatmydata.so.1' >/dev/null; then
+        say "installing libeatmydata1 with apt"
+        apt_install libeatmydata1
+    fi
+}
+
 # Checks a signature in the examples with curl.
 install_openssl() {
     if ! command -v openssl >/dev/null; then
@@ -327,4 +335,5 @@ install_nextest
 install_strace
 install_openssl
 install_faketime
+install_eatmydata
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"

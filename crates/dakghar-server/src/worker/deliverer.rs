@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, EndpointsChanged, Failure, FeedSubscription,
-    OutgoingCall,
+    Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, EndpointsChanged, Failure, OutgoingCall,
 };
 use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::feed::Partitions;
-use dakghar_core::domain::{EndpointId, Place, TenantId};
+use dakghar_core::domain::{EndpointId, TenantId};
 use dakghar_core::metrics::EndpointHealth;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call_places::CallPlaces;
+use super::endpoint_news::News;
 
 /// The wait between two looks at how endpoints are, and whether other partitions are this process's.
 const OWN_EVERY: Duration = Duration::from_secs(1);
@@ -352,32 +352,6 @@ async fn save_due(run: &mut EndpointRun) -> Result<CallbacksSaved, Failure> {
         run.save().await
     } else {
         Ok(CallbacksSaved::Done)
-    }
-}
-
-/// The news of an endpoint's feed.
-struct News {
-    subscription: FeedSubscription,
-    looks: Interval,
-}
-
-impl News {
-    /// Listens from now on: what was read before it is read on at once.
-    fn of(callbacks: &Callbacks, run: &EndpointRun) -> Self {
-        let mut looks = interval(callbacks.look_every());
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            subscription: callbacks.subscribe(&run.endpoint().tenant_id),
-            looks,
-        }
-    }
-
-    /// Waits until there may be entries behind this place.
-    async fn come(&mut self, place: Place) {
-        tokio::select! {
-            () = self.subscription.behind(place) => {}
-            _ = self.looks.tick() => {}
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod call_places;
 mod calls;
 mod deliverer;
 mod due;
+mod endpoint_news;
 mod eraser;
 mod keys;
 mod onboarder;

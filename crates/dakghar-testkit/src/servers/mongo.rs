@@ -10,7 +10,7 @@ use crate::fault_proxy::FaultProxy;
 
 use super::Server;
 use super::mongo_wire::{Document, command};
-use super::process::{Kind, Process};
+use super::process::{Kind, Process, WITHOUT_SYNC};
 use super::shared::shared_port;
 
 const REPLICA_SET: &str = "rs0";
@@ -27,7 +27,7 @@ impl MongoKind {
     fn new(arguments: &[&str]) -> Self {
         Self {
             arguments: arguments.iter().map(ToString::to_string).collect(),
-            environment: Vec::new(),
+            environment: vec![("LD_PRELOAD".to_owned(), WITHOUT_SYNC.to_owned())],
         }
     }
 }

@@ -173,7 +173,9 @@ fn an_answer_of_the_address_before_says_nothing_of_the_present_one() {
             retry_after,
             failure_body: None,
         };
-        story.world.receivers.answer(URL, answer);
+        for _ in 0..2 {
+            story.world.receivers.answer(URL, answer.clone());
+        }
         let moved = Arc::new(Endpoint {
             url: "https://new.example.com/hook".into(),
             ..story.stored()
