@@ -295,7 +295,7 @@ fn what_is_kept_of_a_person_is_walked_by_index() {
     );
     check(signups::LIST, "signups_of_tenant", "tenant_id=? AND id<?");
     check(signups::FIND_OF_CODE, "signups_of_code", "code_key=?");
-    check(signups::DUE, "signups_due", "due_at<?");
+    check(signups::DUE, "signups_due", "due_at>? AND due_at<?");
     check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
     for (sql, seek) in [
         (opt_outs::FIND, "PRIMARY KEY (tenant_id=? AND mark=?)"),
