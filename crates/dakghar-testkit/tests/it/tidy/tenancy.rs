@@ -150,7 +150,7 @@ const EXCUSED: [(&str, &str); 62] = [
         "asked by the worker, which carries them on and shows nothing",
     ),
     (
-        "SignupStore::find_signup_of_code",
+        "SignupStore::find_signup_of_key",
         "asked for a code; whoever asks compares its owner",
     ),
     ("StoreHealth::may_claim", "reads no record"),
