@@ -355,7 +355,7 @@
   at('retry').onclick = () => goOn({});
   at('pin-form').onsubmit = (event) => {
     event.preventDefault();
-    const pin = at('pin').value.trim();
+    const pin = at('pin').value.trim().replace(/[০-৯]/g, (digit) => String(digit.charCodeAt(0) - 0x9e6));
     const isPin = /^[0-9]{6}$/.test(pin);
     at('pin-error').hidden = isPin;
     at('pin').setAttribute('aria-invalid', String(!isPin));
