@@ -12,6 +12,7 @@ use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
 use crate::number::Number;
+use crate::dialog::DialogPlan;
 use crate::onboarding::{Account, NewCode, OnboardingCall, Registration};
 use crate::server::serve;
 use crate::state::State;
@@ -124,6 +125,11 @@ impl GraphSim {
             self.state.onboarding.put_number(number),
             "too many numbers were described"
         );
+    }
+
+    /// Makes the dialog behave so from now on.
+    pub fn set_dialog(&self, plan: DialogPlan) {
+        self.state.dialog.set_plan(plan);
     }
 
     /// How far a number is.
