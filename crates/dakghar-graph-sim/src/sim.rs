@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::config::SimConfig;
+use crate::dialog::DialogPlan;
 use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
 use crate::number::Number;
-use crate::dialog::DialogPlan;
 use crate::onboarding::{Account, NewCode, OnboardingCall, Registration};
 use crate::server::serve;
 use crate::state::State;

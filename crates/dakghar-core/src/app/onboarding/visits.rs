@@ -263,3 +263,33 @@ fn link_is_over() -> Problem {
     let detail = "It was used, or its time is over, or it was taken back. Ask for a new one.";
     Problem::new(ErrorCode::LinkOver, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(report: &DialogReport) -> (Option<i64>, String) {
+        let words = report.words().expect("it says something");
+        (words.code, words.message.to_string())
+    }
+
+    #[test]
+    fn what_a_browser_says_is_kept_as_far_as_it_can_be_shown() {
+        let step = DialogReport::Abandoned(Some("PHONE\n\u{1b}[31m_SETUP".to_owned()));
+        assert_eq!(said(&step), (None, "at the step PHONE[31m_SETUP".to_owned()));
+        let error = |code: &str, message: &str| DialogReport::Error(Some(code.to_owned()), Some(message.to_owned()));
+        assert_eq!(said(&error("200", "no\0 rights")), (Some(200), "no rights".to_owned()));
+        assert_eq!(said(&error("E_1", "no")), (None, "E_1 no".to_owned()));
+        let long = said(&error("1", &"অ".repeat(9_000))).1;
+        assert_eq!(long.chars().count(), 500);
+        assert!(DialogReport::Blocked.words().is_none() && DialogReport::Abandoned(None).words().is_none());
+    }
+
+    #[test]
+    fn only_what_can_be_a_token_is_looked_up() {
+        assert!(is_token(&"aZ09-_x".repeat(7)[..43]));
+        for wrong in ["", "abc", &"a".repeat(44), &"/".repeat(43), &"é".repeat(43)] {
+            assert!(!is_token(wrong), "{wrong}");
+        }
+    }
+}

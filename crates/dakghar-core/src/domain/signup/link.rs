@@ -135,3 +135,120 @@ impl Signup {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::audit::Who;
+    use crate::domain::ids::{AppId, SignupId, TenantId};
+    use crate::domain::signup::{NewCode, Reason};
+
+    const EXPIRES: i64 = 1_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn invited() -> Signup {
+        let new = NewSignup {
+            id: SignupId::from_uuid(Uuid::from_u128(1)),
+            tenant_id: TenantId::from_uuid(Uuid::from_u128(2)),
+            asked_by: Who::Cli,
+            key: vec![1],
+            app_id: AppId::parse("5").expect("digits"),
+            with: Retried::default(),
+        };
+        let link = Link {
+            expires_at: at(EXPIRES),
+            return_url: None,
+            language: None,
+            browser: None,
+        };
+        Signup::invited(new, link, at(0))
+    }
+
+    fn with_code() -> Retried {
+        let code = NewCode {
+            sealed: vec![7],
+            until: at(40),
+        };
+        Retried {
+            code: Some(code),
+            ..Retried::default()
+        }
+    }
+
+    fn abandoned(seconds: i64) -> Trouble {
+        Trouble::new(Reason::Abandoned, None, at(seconds))
+    }
+
+    #[test]
+    fn a_link_waits_and_nobody_works_on_it() {
+        let mut signup = invited();
+        assert_eq!(signup.state, SignupState::Invited);
+        assert!(!signup.needs_work() && signup.due_at().is_none() && !signup.needs_code());
+        signup.keep_for(&"w".into(), at(1));
+        assert_eq!(signup.lease, None);
+        assert!(!signup.retry(with_code(), at(1)), "a retry is no way around the link");
+        assert_eq!(signup.state, SignupState::Invited);
+    }
+
+    #[test]
+    fn it_is_used_once_by_one_browser() {
+        let mut signup = invited();
+        assert!(signup.report(abandoned(5), at(5)));
+        assert!(signup.begin_in_browser(with_code(), vec![9], at(10)));
+        assert_eq!((signup.state, signup.trouble.clone()), (SignupState::Running, None));
+        assert_eq!((signup.sealed_code.clone(), signup.code_until), (Some(vec![7]), at(40)));
+        assert_eq!(signup.due_at(), Some(at(10)));
+        assert!(signup.is_of_browser(|browser| browser == [9]));
+        assert!(!signup.is_of_browser(|browser| browser == [8]));
+        let before = signup.clone();
+        assert!(!signup.begin_in_browser(with_code(), vec![8], at(11)));
+        assert!(!signup.report(abandoned(11), at(11)) && !signup.cancel(at(11)));
+        assert_eq!(signup, before);
+        assert_eq!(signup.as_of(at(EXPIRES + 1)).state, SignupState::Running, "what has begun goes on");
+    }
+
+    #[test]
+    fn its_time_is_over_one_day() {
+        let mut signup = invited();
+        assert!(signup.is_open_link(at(EXPIRES - 1)) && !signup.is_open_link(at(EXPIRES)));
+        assert_eq!(signup.clone().as_of(at(EXPIRES - 1)).state, SignupState::Invited);
+        assert_eq!(signup.clone().as_of(at(EXPIRES)).state, SignupState::Expired);
+        assert!(!signup.begin_in_browser(with_code(), vec![9], at(EXPIRES)));
+        assert!(!signup.cancel(at(EXPIRES)) && !signup.report(abandoned(EXPIRES), at(EXPIRES)));
+    }
+
+    #[test]
+    fn it_can_be_taken_back_while_nobody_has_used_it() {
+        let mut signup = invited();
+        assert!(signup.cancel(at(7)) && !signup.cancel(at(8)));
+        assert_eq!((signup.state, signup.ended_at), (SignupState::Cancelled, Some(at(7))));
+        assert!(!signup.begin_in_browser(with_code(), vec![9], at(9)));
+        assert_eq!(signup.as_of(at(EXPIRES)).state, SignupState::Cancelled);
+    }
+
+    #[test]
+    fn reports_are_kept_and_not_one_after_the_other() {
+        let mut signup = invited();
+        assert!(signup.report(abandoned(5), at(5)));
+        assert!(!signup.report(abandoned(5), at(5)), "too soon");
+        assert!(signup.report(Trouble::new(Reason::DialogError, Some("no"), at(6)), at(6)));
+        assert_eq!(signup.trouble.map(|trouble| trouble.reason), Some(Reason::DialogError));
+        assert_eq!(signup.state, SignupState::Invited);
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for state in SignupState::ALL {
+            assert_eq!(SignupState::parse(state.as_str()), Some(state));
+        }
+        for language in Language::ALL {
+            assert_eq!(Language::parse(language.as_str()), Some(language));
+        }
+        assert_eq!(Language::parse("EN"), None);
+    }
+}
