@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn another_sdk_has_an_origin() {
         let sdk = OtherSdk::parse("http://localhost:4010/_sim/sdk.js").expect("a URL");
-        assert_eq!((&*sdk.url, &*sdk.origin), ("http://localhost:4010/_sim/sdk.js", "http://localhost:4010"));
+        assert_eq!(
+            (&*sdk.url, &*sdk.origin),
+            ("http://localhost:4010/_sim/sdk.js", "http://localhost:4010")
+        );
         assert_eq!(OtherSdk::parse("javascript:1"), None);
         assert_eq!(OtherSdk::parse("sdk.js"), None);
     }

@@ -221,7 +221,11 @@ async fn the_dialog_gives_a_code_for_the_number_that_was_chosen_or_the_error_of_
         ("dialog.js", "WA_EMBEDDED_SIGNUP"),
         ("dialog/shown", "\"waba_id\":\"900\""),
     ] {
-        let response = client().get(format!("{}/_sim/{path}", sim.base_url())).send().await.unwrap();
+        let response = client()
+            .get(format!("{}/_sim/{path}", sim.base_url()))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert!(response.text().await.unwrap().contains(part), "{path}");
     }

@@ -66,8 +66,16 @@ struct Opened {
 
 /// The text of an attribute, as a browser reads it.
 fn unescaped(text: &str) -> String {
-    let signs = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
-    signs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    let signs = [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ];
+    signs
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
@@ -130,7 +138,8 @@ impl World {
     /// Posts what the page would, with its state.
     async fn brings(&self, opened: &Opened, rest: &str, mut body: Value) -> Answer {
         body["state"] = opened.data["state"].clone();
-        self.post(&format!("{}{rest}", opened.path), &opened.cookie, &body).await
+        self.post(&format!("{}{rest}", opened.path), &opened.cookie, &body)
+            .await
     }
 
     async fn works(&self) {
@@ -160,23 +169,39 @@ async fn a_customer_connects_a_number_by_the_link() {
         .link(&json!({"returnUrl": "https://shop.example.com/done?x=1", "language": "en", "expiresInSeconds": 3_600}))
         .await;
     let invited = world.signup(&link).await;
-    assert_eq!((&invited["state"], &invited["link"]["used"]), (&json!("invited"), &json!(false)));
+    assert_eq!(
+        (&invited["state"], &invited["link"]["used"]),
+        (&json!("invited"), &json!(false))
+    );
     let opened = world.open(&World::path_of(&link), None).await;
     let data = &opened.data;
     assert_eq!((&data["appId"], &data["configId"]), (&json!("222"), &json!("7007")));
     assert_eq!(data["extras"], json!({"setup": {}}));
     assert_eq!(data["sdkUrl"], "https://connect.facebook.net/en_US/sdk.js");
-    assert_eq!((&data["otherOrigin"], &data["status"]["state"]), (&json!(null), &json!("invited")));
+    assert_eq!(
+        (&data["otherOrigin"], &data["status"]["state"]),
+        (&json!(null), &json!("invited"))
+    );
     assert_eq!(data["returnUrl"], "https://shop.example.com/done?x=1");
 
     let code = json!({"code": "canary-code", "wabaId": "900", "phoneNumberId": "501"});
     let begun = world.brings(&opened, "", code.clone()).await;
-    assert_eq!((begun.status.as_u16(), &begun.json["state"]), (202, &json!("running")), "{}", begun.text);
+    assert_eq!(
+        (begun.status.as_u16(), &begun.json["state"]),
+        (202, &json!("running")),
+        "{}",
+        begun.text
+    );
     // The answer may have been lost, and the page asks again.
     assert_eq!(world.brings(&opened, "", code).await.status, 202);
     world.works().await;
-    let status = world.get(&format!("{}/status", opened.path), Some(&opened.cookie)).await;
-    assert_eq!((&status.json["state"], &status.json["number"]), (&json!("done"), &json!("+501")));
+    let status = world
+        .get(&format!("{}/status", opened.path), Some(&opened.cookie))
+        .await;
+    assert_eq!(
+        (&status.json["state"], &status.json["number"]),
+        (&json!("done"), &json!("+501"))
+    );
     let steps = status.json["steps"].as_array().expect("a list");
     assert!(steps.iter().all(|step| step["state"] == "done"), "{}", status.text);
     let done = world.signup(&link).await;
@@ -188,27 +213,42 @@ async fn a_customer_connects_a_number_by_the_link() {
     assert_eq!(again.data["status"]["state"], "done");
     assert_eq!(world.notice(&opened.path, None).await, (403, "used".to_owned()));
     for secret in ["canary-code", TOKEN, "advice"] {
-        assert!(!status.text.contains(secret) && !again.data["status"].to_string().contains(secret), "{secret}");
+        assert!(
+            !status.text.contains(secret) && !again.data["status"].to_string().contains(secret),
+            "{secret}"
+        );
     }
 }
 
 #[tokio::test]
 async fn links_that_cannot_be_used_say_so_in_words() {
     let world = world().await;
-    let (over, taken) = (world.link(&json!({"expiresInSeconds": 300})).await, world.link(&json!({})).await);
+    let (over, taken) = (
+        world.link(&json!({"expiresInSeconds": 300})).await,
+        world.link(&json!({})).await,
+    );
     let id = taken["signupId"].as_str().expect("an id");
     let cancel = world.below(&format!("/signups/{id}/cancel"));
     for _ in 0..2 {
         let cancelled = world.service.post(&cancel, &json!({})).await;
-        assert_eq!((cancelled.status.as_u16(), &cancelled.json["state"]), (200, &json!("cancelled")));
+        assert_eq!(
+            (cancelled.status.as_u16(), &cancelled.json["state"]),
+            (200, &json!("cancelled"))
+        );
     }
     let before = world.open(&World::path_of(&over), None).await;
     world.service.clock.advance(Duration::from_secs(300));
-    assert_eq!(world.notice(&World::path_of(&over), None).await, (410, "expired".to_owned()));
+    assert_eq!(
+        world.notice(&World::path_of(&over), None).await,
+        (410, "expired".to_owned())
+    );
     assert_eq!(world.signup(&over).await["state"], "expired");
     let late = world.brings(&before, "", json!({"code": "canary-code"})).await;
     assert_eq!(late.outcome(), (410, "link_over"));
-    assert_eq!(world.notice(&World::path_of(&taken), None).await, (410, "cancelled".to_owned()));
+    assert_eq!(
+        world.notice(&World::path_of(&taken), None).await,
+        (410, "cancelled".to_owned())
+    );
     let unknown = format!("/onboard/{}", "A".repeat(43));
     for path in [unknown.as_str(), "/onboard/x", "/onboard/%00", "/onboard/..%2f"] {
         assert_eq!(world.notice(path, None).await, (404, "unknown".to_owned()), "{path}");
@@ -218,7 +258,10 @@ async fn links_that_cannot_be_used_say_so_in_words() {
         let refused = world.post(&format!("{unknown}{rest}"), "", &body).await;
         assert_eq!(refused.outcome(), (404, "link_not_found"), "{rest}");
     }
-    assert_eq!(world.get(&format!("{unknown}/status"), None).await.outcome(), (404, "link_not_found"));
+    assert_eq!(
+        world.get(&format!("{unknown}/status"), None).await.outcome(),
+        (404, "link_not_found")
+    );
     assert_eq!(world.onboarding.journal(), Vec::<String>::new());
 }
 
@@ -233,9 +276,15 @@ async fn what_comes_from_elsewhere_changes_nothing() {
         ("", good.clone()),
         (other.cookie.as_str(), good.clone()),
         ("dakghar_onboarding=x", good.clone()),
-        (own.cookie.as_str(), json!({"state": other.data["state"], "code": "canary-code"})),
+        (
+            own.cookie.as_str(),
+            json!({"state": other.data["state"], "code": "canary-code"}),
+        ),
         (own.cookie.as_str(), json!({"state": "", "code": "canary-code"})),
-        (own.cookie.as_str(), json!({"state": "B".repeat(43), "code": "canary-code"})),
+        (
+            own.cookie.as_str(),
+            json!({"state": "B".repeat(43), "code": "canary-code"}),
+        ),
     ] {
         for rest in ["", "/retry"] {
             let refused = world.post(&format!("{}{rest}", own.path), cookie, &body).await;
@@ -248,13 +297,22 @@ async fn what_comes_from_elsewhere_changes_nothing() {
         assert_eq!(refused.outcome(), (403, "foreign_browser"), "{report}");
     }
     let untouched = world.signup(&link).await;
-    assert_eq!((&untouched["state"], &untouched["reason"]), (&json!("invited"), &json!(null)));
+    assert_eq!(
+        (&untouched["state"], &untouched["reason"]),
+        (&json!("invited"), &json!(null))
+    );
 
     // Two browsers have the page open; the first one to begin has the link.
     let late = world.open(&own.path, None).await;
     assert_eq!(world.brings(&own, "", json!({"code": "canary-code"})).await.status, 202);
-    assert_eq!(world.brings(&late, "", json!({"code": "code-2"})).await.outcome(), (410, "link_over"));
-    assert_eq!(world.brings(&late, "/retry", json!({"code": "code-2"})).await.outcome(), (410, "link_over"));
+    assert_eq!(
+        world.brings(&late, "", json!({"code": "code-2"})).await.outcome(),
+        (410, "link_over")
+    );
+    assert_eq!(
+        world.brings(&late, "/retry", json!({"code": "code-2"})).await.outcome(),
+        (410, "link_over")
+    );
     let status = world.get(&format!("{}/status", own.path), Some(&late.cookie)).await;
     assert_eq!(status.outcome(), (410, "link_over"));
     let cancel = format!("/signups/{}/cancel", link["signupId"].as_str().expect("an id"));
@@ -266,7 +324,10 @@ async fn what_comes_from_elsewhere_changes_nothing() {
 async fn a_code_that_was_posted_elsewhere_is_refused() {
     let world = world().await;
     let (_, opened) = world.opened().await;
-    let posted = world.service.post(&world.below("/signups"), &json!({"code": "canary-code"})).await;
+    let posted = world
+        .service
+        .post(&world.below("/signups"), &json!({"code": "canary-code"}))
+        .await;
     assert_eq!(posted.status, 202);
     let reused = world.brings(&opened, "", json!({"code": "canary-code"})).await;
     assert_eq!(reused.outcome(), (409, "signup_code_used"));
@@ -308,11 +369,23 @@ async fn the_tenant_learns_what_became_of_the_dialog_and_the_link_stays_open() {
         assert_eq!(world.brings(&opened, "/report", body).await.status, 204);
         let told = world.signup(&link).await;
         assert_eq!((&told["state"], &told["reason"]), (&json!("invited"), &json!(reason)));
-        assert_eq!((&told["error"]["code"], &told["error"]["message"]), (&code, &json!(message)));
-        assert!(told["advice"].as_str().is_some_and(|advice| advice.contains("link")), "{told}");
+        assert_eq!(
+            (&told["error"]["code"], &told["error"]["message"]),
+            (&code, &json!(message))
+        );
+        assert!(
+            told["advice"].as_str().is_some_and(|advice| advice.contains("link")),
+            "{told}"
+        );
         world.service.clock.advance(Duration::from_secs(2));
     }
-    assert_eq!(world.brings(&opened, "/report", json!({"event": "blocked"})).await.status, 204);
+    assert_eq!(
+        world
+            .brings(&opened, "/report", json!({"event": "blocked"}))
+            .await
+            .status,
+        204
+    );
     assert_eq!(world.signup(&link).await["reason"], "dialog_blocked");
     // The page says it after a reload too, in words of its own.
     let again = world.open(&opened.path, Some(&opened.cookie)).await;
@@ -328,7 +401,10 @@ async fn the_tenant_learns_what_became_of_the_dialog_and_the_link_stays_open() {
         assert_eq!(refused.status, 422, "{body}");
         assert_eq!(refused.json["errors"][0]["pointer"], pointer, "{body}");
     }
-    assert_eq!(world.brings(&opened, "", json!({"code": "canary-code"})).await.status, 202);
+    assert_eq!(
+        world.brings(&opened, "", json!({"code": "canary-code"})).await.status,
+        202
+    );
     world.works().await;
     assert_eq!(world.signup(&link).await["reason"], json!(null));
 }
@@ -340,17 +416,35 @@ async fn a_customer_brings_the_pin_or_another_code() {
     let (link, opened) = world.opened().await;
     world.brings(&opened, "", json!({"code": "made-up"})).await;
     world.works().await;
-    let status = async || world.get(&format!("{}/status", opened.path), Some(&opened.cookie)).await.json;
+    let status = async || {
+        world
+            .get(&format!("{}/status", opened.path), Some(&opened.cookie))
+            .await
+            .json
+    };
     assert_eq!(status().await["next"], "dialog", "Meta does not know the code");
     let refused = world.brings(&opened, "/retry", json!({})).await;
     assert_eq!(refused.outcome(), (409, "signup_needs_code"));
-    assert_eq!(world.brings(&opened, "/retry", json!({"code": "canary-code"})).await.status, 200);
+    assert_eq!(
+        world
+            .brings(&opened, "/retry", json!({"code": "canary-code"}))
+            .await
+            .status,
+        200
+    );
     world.works().await;
     let stopped = status().await;
-    assert_eq!((&stopped["next"], &stopped["reason"]), (&json!("pin"), &json!("pin")), "{stopped}");
+    assert_eq!(
+        (&stopped["next"], &stopped["reason"]),
+        (&json!("pin"), &json!("pin")),
+        "{stopped}"
+    );
     let wrong = world.brings(&opened, "/retry", json!({"pin": "12"})).await;
     assert_eq!(wrong.outcome(), (422, "invalid_field"));
-    assert_eq!(world.brings(&opened, "/retry", json!({"pin": "123456"})).await.status, 200);
+    assert_eq!(
+        world.brings(&opened, "/retry", json!({"pin": "123456"})).await.status,
+        200
+    );
     world.works().await;
     assert_eq!(status().await["state"], "done");
     assert!(!world.signup(&link).await.to_string().contains("123456"));
@@ -384,7 +478,10 @@ async fn the_page_is_bound_to_its_own_script_and_metas() {
         assert_eq!(page.header(name), Some(value));
     }
     let cookie = page.header("set-cookie").expect("a cookie");
-    assert!(cookie.ends_with("; Path=/onboard; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    assert!(
+        cookie.ends_with("; Path=/onboard; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure"),
+        "{cookie}"
+    );
     // The script and the style are files of ours, and nothing else is in the page.
     assert!(!page.text.contains("<style") && !page.text.contains("onclick="));
     assert_eq!(page.text.matches("<script").count(), 1);
@@ -395,11 +492,21 @@ async fn the_page_is_bound_to_its_own_script_and_metas() {
         let asked = between(&page.text, &format!("assets/{name}"), "\"").to_owned();
         let asset = world.get(&format!("/onboard/assets/{name}{asked}"), None).await;
         assert_eq!(asset.status, 200);
-        assert!(asset.header("content-type").is_some_and(|found| found.starts_with(kind)));
-        assert_eq!(asset.header("cache-control"), Some("public, max-age=31536000, immutable"));
+        assert!(
+            asset
+                .header("content-type")
+                .is_some_and(|found| found.starts_with(kind))
+        );
+        assert_eq!(
+            asset.header("cache-control"),
+            Some("public, max-age=31536000, immutable")
+        );
     }
     let notice = world.get("/onboard/x", None).await;
-    assert_eq!(notice.header("content-security-policy"), page.header("content-security-policy"));
+    assert_eq!(
+        notice.header("content-security-policy"),
+        page.header("content-security-policy")
+    );
     assert_eq!(notice.text.matches("<script").count(), 0);
 }
 
@@ -422,9 +529,15 @@ async fn a_development_page_runs_another_sdk_and_behind_a_proxy_paths_are_longer
     let request = Request::get(path).body(Body::empty()).expect("a request");
     let page = service.call_raw(request).await;
     let policy = page.header("content-security-policy").expect("a policy");
-    assert!(policy.contains("script-src 'self' https://connect.facebook.net http://localhost:4010;"), "{policy}");
+    assert!(
+        policy.contains("script-src 'self' https://connect.facebook.net http://localhost:4010;"),
+        "{policy}"
+    );
     let cookie = page.header("set-cookie").expect("a cookie");
-    assert!(cookie.contains("; Path=/gate/onboard;") && !cookie.contains("Secure"), "{cookie}");
+    assert!(
+        cookie.contains("; Path=/gate/onboard;") && !cookie.contains("Secure"),
+        "{cookie}"
+    );
     let data: Value = serde_json::from_str(&unescaped(between(&page.text, "data-page=\"", "\""))).expect("JSON");
     assert_eq!(data["otherOrigin"], "http://localhost:4010");
     assert_eq!(data["sdkUrl"], "http://localhost:4010/_sim/sdk.js");
@@ -433,7 +546,10 @@ async fn a_development_page_runs_another_sdk_and_behind_a_proxy_paths_are_longer
 #[tokio::test]
 async fn it_speaks_the_language_of_the_link_of_the_person_or_of_the_browser() {
     let world = world().await;
-    let (plain, bengali) = (world.link(&json!({})).await, world.link(&json!({"language": "bn"})).await);
+    let (plain, bengali) = (
+        world.link(&json!({})).await,
+        world.link(&json!({"language": "bn"})).await,
+    );
     let (plain, bengali) = (World::path_of(&plain), World::path_of(&bengali));
     for (path, accepts, language) in [
         (plain.clone(), "", "en"),
@@ -445,7 +561,10 @@ async fn it_speaks_the_language_of_the_link_of_the_person_or_of_the_browser() {
     ] {
         let request = Request::get(&path).header(ACCEPT_LANGUAGE, accepts).body(Body::empty());
         let page = world.service.call_raw(request.expect("a request")).await;
-        assert!(page.text.contains(&format!("<html lang=\"{language}\">")), "{path} {accepts}");
+        assert!(
+            page.text.contains(&format!("<html lang=\"{language}\">")),
+            "{path} {accepts}"
+        );
         let is_bengali = page.text.contains("যুক্ত করুন");
         assert_eq!(is_bengali, language == "bn", "{path}");
     }
@@ -456,10 +575,26 @@ async fn links_that_are_asked_for_wrongly_are_refused() {
     let world = world().await;
     let path = world.below("/onboarding-links");
     for (body, outcome, pointer) in [
-        (json!({"expiresInSeconds": 299}), (422, "invalid_field"), "/expiresInSeconds"),
-        (json!({"expiresInSeconds": 2_592_001}), (422, "invalid_field"), "/expiresInSeconds"),
-        (json!({"returnUrl": "http://shop.example.com"}), (422, "https_required"), "/returnUrl"),
-        (json!({"returnUrl": "javascript:alert(1)"}), (422, "invalid_url"), "/returnUrl"),
+        (
+            json!({"expiresInSeconds": 299}),
+            (422, "invalid_field"),
+            "/expiresInSeconds",
+        ),
+        (
+            json!({"expiresInSeconds": 2_592_001}),
+            (422, "invalid_field"),
+            "/expiresInSeconds",
+        ),
+        (
+            json!({"returnUrl": "http://shop.example.com"}),
+            (422, "https_required"),
+            "/returnUrl",
+        ),
+        (
+            json!({"returnUrl": "javascript:alert(1)"}),
+            (422, "invalid_url"),
+            "/returnUrl",
+        ),
         (json!({"language": "fr"}), (422, "invalid_field"), "/language"),
         (json!({"why": 1}), (422, "unknown_field"), "/why"),
     ] {
@@ -472,8 +607,14 @@ async fn links_that_are_asked_for_wrongly_are_refused() {
     for _ in 0..100 {
         world.link(&json!({})).await;
     }
-    assert_eq!(world.service.post(&path, &json!({})).await.outcome(), (409, "too_many_links"));
-    let running = world.service.post(&world.below("/signups"), &json!({"code": "c"})).await;
+    assert_eq!(
+        world.service.post(&path, &json!({})).await.outcome(),
+        (409, "too_many_links")
+    );
+    let running = world
+        .service
+        .post(&world.below("/signups"), &json!({"code": "c"}))
+        .await;
     assert_eq!(running.status, 202, "links are no signups under way");
 }
 
@@ -485,7 +626,9 @@ async fn without_the_page_there_are_no_links() {
     });
     service.key = Some(ADMIN_KEY.to_owned());
     let tenant = service.register("Tenant A", "111111111111111").await;
-    let refused = service.post(&format!("/tenants/{}/onboarding-links", tenant.id), &json!({})).await;
+    let refused = service
+        .post(&format!("/tenants/{}/onboarding-links", tenant.id), &json!({}))
+        .await;
     assert_eq!(refused.outcome(), (422, "onboarding_page_off"));
     let request = Request::get("/onboard/x").body(Body::empty()).expect("a request");
     assert_eq!(service.call_raw(request).await.outcome(), (404, "not_found"));

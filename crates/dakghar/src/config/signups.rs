@@ -68,7 +68,9 @@ fn page(reader: &mut Reader<'_>, others: &Others<'_>) -> Option<OnboardingPage> 
     // Without it the API says that the page is off.
     let base = others.public_url?.trim_end_matches('/');
     let is_web = base.starts_with("https://") || base.starts_with("http://");
-    let is_bare = base.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b';'));
+    let is_bare = base
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b';'));
     reader.require(
         is_web && is_bare,
         "PUBLIC_URL must be an http(s) URL without a query, because links to the onboarding page begin with it",

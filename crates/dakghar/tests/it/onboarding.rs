@@ -64,7 +64,12 @@ impl Customer<'_> {
         let said = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         let seen: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{errors}"));
-        assert_eq!(seen["problems"], json!([]), "{scenario}: {seen}\n{}", self.product.log());
+        assert_eq!(
+            seen["problems"],
+            json!([]),
+            "{scenario}: {seen}\n{}",
+            self.product.log()
+        );
         seen
     }
 }
@@ -99,7 +104,9 @@ fn add_number(product: &Product, registration: Registration) {
 }
 
 async fn link(product: &Product, tenant: &Tenant, body: Value) -> Value {
-    product.post(&format!("/tenants/{}/onboarding-links", tenant.id), body).await
+    product
+        .post(&format!("/tenants/{}/onboarding-links", tenant.id), body)
+        .await
 }
 
 async fn signup(product: &Product, tenant: &Tenant, link: &Value) -> Value {
@@ -149,14 +156,22 @@ async fn a_link_becomes_a_number_that_sends_and_receives(backend: Backend) {
         let more = json!({"returns": true, "expected": ["Content Security Policy"]});
         let seen = customer.does("connects", &link, more).await;
         let language = &locale[..2];
-        assert_eq!((&seen["language"], &seen["steps"]), (&json!(language), &json!(5)), "{seen}");
+        assert_eq!(
+            (&seen["language"], &seen["steps"]),
+            (&json!(language), &json!(5)),
+            "{seen}"
+        );
         assert_eq!(seen["focused"], "H1", "{seen}");
         assert!(text(&seen["start"]).contains("Dhaka Books"), "{seen}");
         let id = text(&link["signupId"]);
         assert_eq!(seen["return"], format!("{returns}&signupId={id}&state=done"), "{seen}");
         assert_eq!(seen["came"], seen["return"]);
         let done = signup(&product, &tenant, &link).await;
-        assert_eq!((&done["state"], &done["phoneNumberId"]), (&json!("done"), &json!(NUMBER)), "{done}");
+        assert_eq!(
+            (&done["state"], &done["phoneNumberId"]),
+            (&json!("done"), &json!(NUMBER)),
+            "{done}"
+        );
         assert_eq!(seen["number"], done["number"]["displayPhoneNumber"]);
         talks(&product, &tenant, &format!("ধন্যবাদ 🙏 {width}")).await;
         let again = customer.does("notice", &link, json!({"expected": ["403"]})).await;
@@ -195,13 +210,21 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
         let told = async || signup(&product, &tenant, &blocked).await["reason"] == "dialog_blocked";
         assert!(eventually(told).await, "{}", signup(&product, &tenant, &blocked).await);
 
-        product.sim.add_rule(FaultRule::first(1, Fault::HtmlBadGateway).when(when("sdk")));
+        product
+            .sim
+            .add_rule(FaultRule::first(1, Fault::HtmlBadGateway).when(when("sdk")));
         let without = link(&product, &tenant, json!({})).await;
-        customer.does("without", &without, json!({"expected": ["502", "CORS"]})).await;
+        customer
+            .does("without", &without, json!({"expected": ["502", "CORS"]}))
+            .await;
 
         // The registration takes its time, and the customer reloads the page meanwhile.
         add_number(&product, Registration::new(NUMBER));
-        product.sim.add_rule(FaultRule::first(1, Fault::Slow { ms: 4_000 }).when(when("register")).times(1));
+        product.sim.add_rule(
+            FaultRule::first(1, Fault::Slow { ms: 4_000 })
+                .when(when("register"))
+                .times(1),
+        );
         let reloading = link(&product, &tenant, json!({})).await;
         let seen = customer.does("reloads", &reloading, json!({"expected": ["403"]})).await;
         assert_eq!(seen["stranger"], json!([403, "used"]), "{seen}");

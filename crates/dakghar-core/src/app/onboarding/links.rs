@@ -120,7 +120,8 @@ impl Onboarding {
         if open < OPEN_LINKS_MAX {
             return Ok(());
         }
-        let detail = format!("{OPEN_LINKS_MAX} links of the tenant are open; take one back, or wait until one is over.");
+        let detail =
+            format!("{OPEN_LINKS_MAX} links of the tenant are open; take one back, or wait until one is over.");
         Err(Problem::new(ErrorCode::TooManyLinks, detail).into())
     }
 
@@ -152,10 +153,16 @@ fn check_return_url(text: &str) -> Option<Problem> {
     }
     let is_bare = !text.contains(|c: char| c.is_control() || c.is_whitespace());
     let Some(url) = Url::parse(text).ok().filter(|url| is_bare && url.has_host()) else {
-        return refuse(ErrorCode::InvalidUrl, "must be a URL such as https://example.com/done".to_owned());
+        return refuse(
+            ErrorCode::InvalidUrl,
+            "must be a URL such as https://example.com/done".to_owned(),
+        );
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse(ErrorCode::InvalidUrl, "must not hold a user name or a password".to_owned());
+        return refuse(
+            ErrorCode::InvalidUrl,
+            "must not hold a user name or a password".to_owned(),
+        );
     }
     let is_allowed = match url.scheme() {
         "https" => true,
@@ -165,7 +172,10 @@ fn check_return_url(text: &str) -> Option<Problem> {
     if is_allowed {
         return None;
     }
-    refuse(ErrorCode::HttpsRequired, "must be an https URL; http is allowed for localhost only".to_owned())
+    refuse(
+        ErrorCode::HttpsRequired,
+        "must be an https URL; http is allowed for localhost only".to_owned(),
+    )
 }
 
 fn is_this_machine(url: &Url) -> bool {

@@ -115,7 +115,9 @@ impl Onboarding {
             self.check_running(&signup.tenant_id).await?;
             let tenant = self.tenants.stored(&signup.tenant_id).await?;
             let with = self.sealed(&tenant, &signup.id, wishes.clone(), Some(&new.code), new.pin.as_ref());
-            let browser = self.secrets.hash_api_key(&text_of_browser(visitor.secret, visitor.cookie));
+            let browser = self
+                .secrets
+                .hash_api_key(&text_of_browser(visitor.secret, visitor.cookie));
             let was = signup.state.as_str();
             if !signup.begin_in_browser(with.await?, browser, self.clock.now()) {
                 return Err(link_is_over().into());
@@ -194,7 +196,9 @@ impl Onboarding {
     /// True if this is a keyed hash of the text, under the present or the previous secrets.
     fn is_hash(&self, text: &str, given: &[u8]) -> bool {
         let hashes = self.secrets.hashes_of_api_key(text);
-        hashes.iter().any(|hash| constant_time::verify_slices_are_equal(hash, given).is_ok())
+        hashes
+            .iter()
+            .any(|hash| constant_time::verify_slices_are_equal(hash, given).is_ok())
     }
 }
 

@@ -209,7 +209,11 @@ mod tests {
         assert!(!signup.begin_in_browser(with_code(), vec![8], at(11)));
         assert!(!signup.report(abandoned(11), at(11)) && !signup.cancel(at(11)));
         assert_eq!(signup, before);
-        assert_eq!(signup.as_of(at(EXPIRES + 1)).state, SignupState::Running, "what has begun goes on");
+        assert_eq!(
+            signup.as_of(at(EXPIRES + 1)).state,
+            SignupState::Running,
+            "what has begun goes on"
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ impl Browser {
     /// Reads the cookie, if there is one of ours.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = all.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs = all
+            .flat_map(|text| text.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
         let found = pairs.find(|(name, value)| *name == NAME && Onboarding::is_cookie(value));
         Self {
             cookie: found.map(|(_, value)| value.to_owned()),

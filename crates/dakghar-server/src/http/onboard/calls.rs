@@ -37,7 +37,9 @@ impl Call {
         let browser = Browser::of(&head.headers);
         let visit = visit(state, &secret, &browser, &head).await?;
         let owner = (state, Some(visit.signup.tenant_id));
-        let body = body::read_small_json(&head.headers, body, BODY_BYTES_MAX, owner).await?.to_vec();
+        let body = body::read_small_json(&head.headers, body, BODY_BYTES_MAX, owner)
+            .await?
+            .to_vec();
         Ok(Self {
             head,
             body,
@@ -61,7 +63,9 @@ impl Call {
 /// Looks at the link. Whoever asks for many that do not exist must wait.
 async fn visit(state: &HttpState, secret: &str, browser: &Browser, head: &Parts) -> Result<Visit, ApiError> {
     let addr = ClientAddr::of(&head.extensions);
-    let begun = state.wrong_keys().begin_patiently(addr, secret, None, state.app().uptime());
+    let begun = state
+        .wrong_keys()
+        .begin_patiently(addr, secret, None, state.app().uptime());
     let check = begun.await?;
     match state.app().onboarding.visit(secret, browser.cookie()).await? {
         Some(visit) => {
@@ -93,7 +97,11 @@ pub(super) async fn begin(
         pin: None,
     };
     fields.finish()?;
-    let signup = state.app().onboarding.begin_by_link(&call.visitor(&of_page), &new).await?;
+    let signup = state
+        .app()
+        .onboarding
+        .begin_by_link(&call.visitor(&of_page), &new)
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(StatusView::from(&signup))))
 }
 
@@ -113,7 +121,11 @@ pub(super) async fn retry(
         pin: fields.secret("pin", ErrorCode::InvalidField),
     };
     fields.finish()?;
-    let signup = state.app().onboarding.retry_by_link(&call.visitor(&of_page), retry).await?;
+    let signup = state
+        .app()
+        .onboarding
+        .retry_by_link(&call.visitor(&of_page), retry)
+        .await?;
     Ok(Json(StatusView::from(&signup)))
 }
 
@@ -159,7 +171,11 @@ pub(super) async fn report(
         Some(Event::Blocked) => DialogReport::Blocked,
         Some(Event::Abandoned) | None => DialogReport::Abandoned(step),
     };
-    state.app().onboarding.report_by_link(&call.visitor(&of_page), &report).await?;
+    state
+        .app()
+        .onboarding
+        .report_by_link(&call.visitor(&of_page), &report)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -16,8 +16,8 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::http::Uri;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use dakghar_core::app::OnboardingPage;
@@ -39,8 +39,14 @@ const KEPT: &str = "public, max-age=31536000, immutable";
 
 pub(super) fn routes() -> Router<HttpState> {
     Router::new()
-        .route("/onboard/assets/page.css", get(async || asset("text/css; charset=utf-8", CSS)))
-        .route("/onboard/assets/page.js", get(async || asset("text/javascript; charset=utf-8", JS)))
+        .route(
+            "/onboard/assets/page.css",
+            get(async || asset("text/css; charset=utf-8", CSS)),
+        )
+        .route(
+            "/onboard/assets/page.js",
+            get(async || asset("text/javascript; charset=utf-8", JS)),
+        )
         .route("/onboard/{secret}", get(show).post(calls::begin))
         .route("/onboard/{secret}/retry", post(calls::retry))
         .route("/onboard/{secret}/report", post(calls::report))
@@ -73,7 +79,9 @@ async fn show(State(state): State<HttpState>, Path(secret): Path<String>, uri: U
     let browser = Browser::of(&head.headers);
     let wanted = texts::wanted(uri.query(), &head.headers);
     let addr = ClientAddr::of(&head.extensions);
-    let begun = state.wrong_keys().begin_patiently(addr, &secret, None, state.app().uptime());
+    let begun = state
+        .wrong_keys()
+        .begin_patiently(addr, &secret, None, state.app().uptime());
     let Ok(check) = begun.await else {
         let texts = Texts::of(wanted.language(None));
         return Ok(notice(settings, texts, Notice::Busy));
@@ -105,7 +113,9 @@ async fn show(State(state): State<HttpState>, Path(secret): Path<String>, uri: U
         texts,
     };
     let mut response = html(settings, StatusCode::OK, shown.to_html());
-    response.headers_mut().insert(SET_COOKIE, browser::set_cookie(settings, &cookie));
+    response
+        .headers_mut()
+        .insert(SET_COOKIE, browser::set_cookie(settings, &cookie));
     Ok(response)
 }
 

@@ -111,7 +111,11 @@ impl Notice {
 
     pub(super) fn to_html(self, texts: &Texts) -> String {
         let of = |part: &str| texts.get(&format!("notice.{}.{part}", self.name()));
-        let values = [("notice", self.name()), ("heading", of("heading")), ("text", of("text"))];
+        let values = [
+            ("notice", self.name()),
+            ("heading", of("heading")),
+            ("text", of("text")),
+        ];
         fill(NOTICE, texts, &values)
     }
 }
@@ -123,7 +127,9 @@ fn fill(template: &str, texts: &Texts, values: &[(&str, &str)]) -> String {
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once("{{") {
         filled.push_str(before);
-        let Some((name, after)) = behind.split_once("}}") else { break };
+        let Some((name, after)) = behind.split_once("}}") else {
+            break;
+        };
         escape_into(&mut filled, &value_of(name, texts, values));
         rest = after;
     }
@@ -144,7 +150,11 @@ fn value_of(name: &str, texts: &Texts, values: &[(&str, &str)]) -> String {
         "js" => JS_VERSION.clone(),
         _ => match name.strip_prefix("t:") {
             Some(key) => with_values(texts.get(key), values),
-            None => values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value).to_owned(),
+            None => values
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or("", |(_, value)| value)
+                .to_owned(),
         },
     }
 }
@@ -154,7 +164,9 @@ fn with_values(text: &str, values: &[(&str, &str)]) -> String {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('{') {
         filled.push_str(before);
-        let Some((name, after)) = behind.split_once('}') else { break };
+        let Some((name, after)) = behind.split_once('}') else {
+            break;
+        };
         let value = values.iter().find(|(known, _)| *known == name);
         filled.push_str(value.map_or("", |(_, value)| value));
         rest = after;
@@ -183,9 +195,15 @@ mod tests {
         let texts = Texts::of(Language::English);
         let values = [("tenant", "<b>\"&'{tenant}</b>{{t:title}}"), ("data", "{\"a\":\"'<\"}")];
         let filled = fill("<p>{{t:start.heading}}|{{tenant}}|{{data}}</p>", texts, &values);
-        assert!(!filled.contains("<b>") && !filled.contains('"') && !filled.contains('\''), "{filled}");
+        assert!(
+            !filled.contains("<b>") && !filled.contains('"') && !filled.contains('\''),
+            "{filled}"
+        );
         assert_eq!(filled.matches("&#60;b&#62;").count(), 2, "{filled}");
-        assert!(filled.contains("{{t:title}}"), "a value is not filled in turn: {filled}");
+        assert!(
+            filled.contains("{{t:title}}"),
+            "a value is not filled in turn: {filled}"
+        );
     }
 
     #[test]
@@ -193,7 +211,12 @@ mod tests {
         for language in Language::ALL {
             let texts = Texts::of(language);
             for template in [PAGE, NOTICE] {
-                for name in template.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(name, _)| name) {
+                for name in template
+                    .split("{{")
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once("}}"))
+                    .map(|(name, _)| name)
+                {
                     let is_value = ["data", "tenant", "notice", "heading", "text"].contains(&name);
                     assert!(is_value || !value_of(name, texts, &[]).is_empty(), "{name}");
                 }

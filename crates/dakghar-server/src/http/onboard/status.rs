@@ -43,7 +43,10 @@ impl From<&Signup> for StatusView {
         let number = signup.number.as_ref().and_then(|number| number.display.as_deref());
         Self {
             state: state_of(signup),
-            steps: STEPS.iter().map(|&(name, steps)| step_of(signup, name, steps)).collect(),
+            steps: STEPS
+                .iter()
+                .map(|&(name, steps)| step_of(signup, name, steps))
+                .collect(),
             reason: reason.map(|reason| word_of(signup, reason)),
             next: next_of(signup, reason),
             number: number.map(str::to_owned),
@@ -59,7 +62,10 @@ fn state_of(signup: &Signup) -> &'static str {
 }
 
 fn step_of(signup: &Signup, name: &'static str, steps: &[SignupStep]) -> StepView {
-    let has_begun = !matches!(signup.state, SignupState::Invited | SignupState::Expired | SignupState::Cancelled);
+    let has_begun = !matches!(
+        signup.state,
+        SignupState::Invited | SignupState::Expired | SignupState::Cancelled
+    );
     let state = if !has_begun {
         if steps.is_empty() { "now" } else { "ahead" }
     } else if signup.state == SignupState::Done || steps.iter().all(|step| *step < signup.step) {
@@ -105,5 +111,9 @@ fn next_of(signup: &Signup, reason: Option<Reason>) -> Option<&'static str> {
                 | Reason::AccountTaken
         )
     );
-    Some(if signup.needs_code() || is_choice { "dialog" } else { "retry" })
+    Some(if signup.needs_code() || is_choice {
+        "dialog"
+    } else {
+        "retry"
+    })
 }

@@ -56,7 +56,10 @@ impl Wanted {
 
 /// Reads the languages that a request wants.
 pub(super) fn wanted(query: Option<&str>, headers: &HeaderMap) -> Wanted {
-    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let mut pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
     let chosen = pairs.find(|(name, _)| *name == "lang");
     let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Wanted {
@@ -71,7 +74,10 @@ fn accepted_first(header: &str) -> Option<Language> {
     for part in header.split(',') {
         let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
         let primary = range.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
-        let quality = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |text| text.parse().ok());
+        let quality = parameters
+            .trim()
+            .strip_prefix("q=")
+            .map_or(Some(1.0), |text| text.parse().ok());
         let (Some(language), Some(quality)) = (Language::parse(&primary), quality) else {
             continue;
         };
@@ -95,7 +101,11 @@ mod tests {
     }
 
     fn places(text: &str) -> BTreeSet<&str> {
-        text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| name)
+            .collect()
     }
 
     #[test]
@@ -106,7 +116,10 @@ mod tests {
             assert!(!text.trim().is_empty() && !bengali.get(key).trim().is_empty(), "{key}");
             assert_eq!(places(text), places(bengali.get(key)), "{key}");
             let is_name = key.starts_with("language.");
-            assert!(is_name || bengali.get(key).chars().any(|c| ('\u{980}'..='\u{9ff}').contains(&c)), "{key}");
+            assert!(
+                is_name || bengali.get(key).chars().any(|c| ('\u{980}'..='\u{9ff}').contains(&c)),
+                "{key}"
+            );
         }
     }
 

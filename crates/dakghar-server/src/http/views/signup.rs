@@ -1,10 +1,10 @@
 //! Signups.
 
-use dakghar_core::domain::{Secret, Timestamp};
 use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::signup::{
     AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord,
 };
+use dakghar_core::domain::{Secret, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
