@@ -6,6 +6,7 @@
 
 mod codes;
 mod found;
+mod invited;
 mod link;
 mod state;
 mod step;

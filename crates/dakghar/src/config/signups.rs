@@ -25,9 +25,9 @@ table! {
     }
 }
 
-/// What other sections say that this one needs.
+/// Settings of other sections that this one needs.
 pub(super) struct Others<'a> {
-    /// What Meta names when it verifies a webhook URL.
+    /// Meta names it when it verifies a webhook URL.
     pub(super) verify_token: Option<&'a Secret>,
     /// The URL under which browsers reach this server.
     pub(super) public_url: Option<&'a str>,

@@ -24,7 +24,7 @@ use crate::ports::{AuditedChange, Carried};
 /// A link, as a client asks for it.
 #[derive(Clone, Debug, Default)]
 pub struct NewLink {
-    /// How long it can be used; [`LINK_LIFE`] when absent.
+    /// Its life; [`LINK_LIFE`] when absent.
     pub expires_in: Option<Duration>,
     /// Where the page leads back to.
     pub return_url: Option<String>,

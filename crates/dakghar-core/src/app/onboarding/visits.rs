@@ -41,7 +41,7 @@ pub struct Visitor<'a> {
     pub request_id: Option<Arc<str>>,
 }
 
-/// What the page of a link shows to a browser.
+/// A look at a link, by a browser.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// The signup that the link leads to.
@@ -52,7 +52,7 @@ pub struct Visit {
     pub is_own: bool,
 }
 
-/// What a browser tells of Meta's dialog, when it brings no code.
+/// A browser's word on Meta's dialog, when it brings no code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogReport {
     /// It was left, at this step of Meta's.
@@ -223,7 +223,7 @@ impl DialogReport {
         }
     }
 
-    /// What it says besides, as far as it can be shown. A browser may write anything.
+    /// The words besides, as far as they can be shown. A browser may write anything.
     fn words(&self) -> Option<SendError> {
         match self {
             Self::Abandoned(Some(step)) => Some(SendError {

@@ -21,7 +21,7 @@ const SDK: &str = include_str!("sdk.js");
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What a customer chose in the dialog.
+/// A customer's choice in the dialog.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Finished {
@@ -64,7 +64,7 @@ fn answer(media_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// What the dialog shows, and how it behaves.
+/// The numbers that the dialog shows, and its plan.
 pub(crate) async fn shown(Shared(state): Shared<Arc<State>>) -> Response {
     let numbers = state.numbers.all();
     let numbers: Vec<_> = numbers.iter().map(|number| number.as_ref().clone()).collect();

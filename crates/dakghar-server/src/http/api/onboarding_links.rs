@@ -24,7 +24,7 @@ use crate::http::views::OnboardingLinkView;
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents what read() takes")]
 pub(in crate::http) struct CreateOnboardingLink {
-    /// How long it can be used, in seconds: 300 to 2,592,000 (30 days). When absent 7 days.
+    /// Its life in seconds: 300 to 2,592,000 (30 days). When absent 7 days.
     #[schema(minimum = 300, maximum = 2_592_000, example = 604_800)]
     expires_in_seconds: Option<u32>,
     /// Where the page leads back to when the number is connected, with `signupId` and `state` added to its query: https, or http

@@ -1,7 +1,7 @@
-//! What the page asks: to begin with a code, to go on, to tell of the dialog, and how far it is.
+//! The requests of the page: to begin with a code, to go on, to tell of the dialog, and how far it is.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use dakghar_core::app::{DialogReport, NewNumberSignup, SignupRetry, Visit, Visitor};
@@ -11,6 +11,7 @@ use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use super::browser::Browser;
 use super::status::StatusView;
 use crate::http::api::ApiResult;
+use crate::http::auth::ResourceId;
 use crate::http::body;
 use crate::http::client_addr::ClientAddr;
 use crate::http::fields::Fields;
@@ -82,7 +83,7 @@ async fn visit(state: &HttpState, secret: &str, browser: &Browser, head: &Parts)
 /// Begins with a code of Meta's dialog.
 pub(super) async fn begin(
     State(state): State<HttpState>,
-    Path(secret): Path<String>,
+    ResourceId(secret): ResourceId,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<StatusView>)> {
     let call = Call::of(&state, secret, request).await?;
@@ -108,7 +109,7 @@ pub(super) async fn begin(
 /// Goes on with what the customer brings.
 pub(super) async fn retry(
     State(state): State<HttpState>,
-    Path(secret): Path<String>,
+    ResourceId(secret): ResourceId,
     request: Request,
 ) -> ApiResult<Json<StatusView>> {
     let call = Call::of(&state, secret, request).await?;
@@ -151,7 +152,7 @@ impl Event {
 /// Keeps what the dialog came to, when it gave no code.
 pub(super) async fn report(
     State(state): State<HttpState>,
-    Path(secret): Path<String>,
+    ResourceId(secret): ResourceId,
     request: Request,
 ) -> ApiResult<StatusCode> {
     let call = Call::of(&state, secret, request).await?;
@@ -182,7 +183,7 @@ pub(super) async fn report(
 /// Says how far it is, to the browser that has used the link, or to any while nobody has.
 pub(super) async fn status(
     State(state): State<HttpState>,
-    Path(secret): Path<String>,
+    ResourceId(secret): ResourceId,
     request: Request,
 ) -> ApiResult<Json<StatusView>> {
     let (head, _) = request.into_parts();

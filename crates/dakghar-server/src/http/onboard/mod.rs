@@ -4,6 +4,7 @@
 //! shows that a request comes from it. Its content security policy lets it run its own script and Meta's, and nothing else.
 //! Nothing secret is in it but the state, and no advice that is for operators.
 
+mod assets;
 mod browser;
 mod calls;
 mod page;
@@ -11,13 +12,10 @@ mod policy;
 mod status;
 mod texts;
 
-use std::sync::LazyLock;
-
 use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::http::Uri;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
+use axum::extract::{Request, State};
+use axum::http::header::SET_COOKIE;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use dakghar_core::app::OnboardingPage;
@@ -28,48 +26,23 @@ use self::browser::Browser;
 use self::page::{Notice, Shown};
 use self::texts::Texts;
 use super::api::ApiResult;
+use super::auth::ResourceId;
 use super::client_addr::ClientAddr;
 use super::state::HttpState;
 use super::wrong_keys::Verdict;
 
-const CSS: &str = include_str!("assets/page.css");
-const JS: &str = include_str!("assets/page.js");
-/// Assets are asked for by their hash, so they may be kept.
-const KEPT: &str = "public, max-age=31536000, immutable";
-
 pub(super) fn routes() -> Router<HttpState> {
     Router::new()
-        .route(
-            "/onboard/assets/page.css",
-            get(async || asset("text/css; charset=utf-8", CSS)),
-        )
-        .route(
-            "/onboard/assets/page.js",
-            get(async || asset("text/javascript; charset=utf-8", JS)),
-        )
+        .route("/onboard/assets/page.css", get(assets::css))
+        .route("/onboard/assets/page.js", get(assets::js))
         .route("/onboard/{secret}", get(show).post(calls::begin))
         .route("/onboard/{secret}/retry", post(calls::retry))
         .route("/onboard/{secret}/report", post(calls::report))
         .route("/onboard/{secret}/status", get(calls::status))
 }
 
-fn asset(media_type: &'static str, text: &'static str) -> Response {
-    let headers = [(CONTENT_TYPE, media_type), (CACHE_CONTROL, KEPT)];
-    (headers, text).into_response()
-}
-
-/// The hash of an asset, for its URL. It is no secret and protects from nothing.
-fn version_of(text: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let start = digest.as_ref().iter().take(8);
-    start.map(|byte| format!("{byte:02x}")).collect()
-}
-
-static CSS_VERSION: LazyLock<String> = LazyLock::new(|| version_of(CSS));
-static JS_VERSION: LazyLock<String> = LazyLock::new(|| version_of(JS));
-
 /// Shows the page of a link, or says why it cannot be used.
-async fn show(State(state): State<HttpState>, Path(secret): Path<String>, uri: Uri, request: Request) -> ApiResult {
+async fn show(State(state): State<HttpState>, ResourceId(secret): ResourceId, uri: Uri, request: Request) -> ApiResult {
     let (head, _) = request.into_parts();
     let onboarding = &state.app().onboarding;
     let Some(settings) = onboarding.page() else {

@@ -8,23 +8,23 @@ use dakghar_core::domain::signup::Language;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::assets::{CSS_VERSION, JS_VERSION};
 use super::status::StatusView;
 use super::texts::Texts;
-use super::{CSS_VERSION, JS_VERSION};
 
 const PAGE: &str = include_str!("assets/page.html");
 const NOTICE: &str = include_str!("assets/notice.html");
 
 /// The page of a link that can be used, or was used by this browser.
 pub(super) struct Shown<'a> {
-    /// What the page sends along.
+    /// It is sent along with everything that the page posts.
     pub(super) state: String,
     pub(super) visit: &'a Visit,
     pub(super) settings: &'a OnboardingPage,
     pub(super) texts: &'static Texts,
 }
 
-/// What the script of the page is told.
+/// The data of the script.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {

@@ -9,9 +9,9 @@ use dakghar_core::app::OnboardingPage;
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 /// The script of Meta's SDK is there.
 const SDK: &str = "https://connect.facebook.net";
-/// What the SDK asks.
+/// The SDK asks there.
 const ASKED: &str = "https://graph.facebook.com https://www.facebook.com https://web.facebook.com";
-/// What the SDK shows in frames.
+/// The SDK shows these in frames.
 const FRAMED: &str = "https://www.facebook.com https://web.facebook.com";
 
 /// Sets the headers of a page.

@@ -1,4 +1,4 @@
-//! How far a signup is, as the page tells it to a customer: in coarse steps, and without anything that is for operators.
+//! The progress of a signup, as the page shows it to a customer: in coarse steps, and without anything for operators.
 
 use dakghar_core::domain::signup::{Reason, Signup, SignupState, SignupStep};
 use serde::Serialize;
@@ -15,7 +15,7 @@ static STEPS: [(&str, &[SignupStep]); 5] = [
 /// Meta's code for a number whose owner has not shown that it is theirs.
 const NOT_VERIFIED: i64 = 133_006;
 
-/// How far a signup is.
+/// The progress of a signup.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusView {
@@ -24,7 +24,7 @@ pub(super) struct StatusView {
     steps: Vec<StepView>,
     /// Why it does not go on: a word for which the page has a text.
     reason: Option<&'static str>,
-    /// What the customer can do about it: `dialog`, `pin`, `retry`.
+    /// The customer's way on: `dialog`, `pin`, `retry`.
     next: Option<&'static str>,
     /// The number, as people write it.
     number: Option<String>,

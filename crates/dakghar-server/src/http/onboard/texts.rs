@@ -41,7 +41,7 @@ impl Texts {
     }
 }
 
-/// What a browser says of the languages that it wants.
+/// The languages that a request asks for.
 pub(super) struct Wanted {
     chosen: Option<Language>,
     accepted: Option<Language>,

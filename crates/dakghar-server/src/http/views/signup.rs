@@ -77,7 +77,7 @@ pub(in crate::http) struct SignupView {
     ended_at: Option<String>,
 }
 
-/// What is known of an onboarding link.
+/// The onboarding link of a signup.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SignupLink)]
@@ -172,7 +172,7 @@ pub(in crate::http) struct SignupStepView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OnboardingLink)]
 pub(in crate::http) struct OnboardingLinkView {
-    /// What the customer opens in a browser. It is shown only now.
+    /// The customer opens it in a browser. It is shown only now.
     #[schema(example = "https://dakghar.example.com/onboard/q0Zr…")]
     url: String,
     /// When it cannot be used any more.
