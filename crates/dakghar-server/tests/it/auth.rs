@@ -125,7 +125,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "listReplays"
         | "getReplay"
         | "cancelReplay" => "callbacks",
-        "replaceAccessToken" => "onboarding",
+        "replaceAccessToken" | "createOnboardingLink" | "cancelSignup" => "onboarding",
         new => panic!("{new} needs a case here"),
     };
     (Access::Tenant, Some(scope))
@@ -135,7 +135,9 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
 fn intended_roles(operation: &Operation) -> &'static [&'static str] {
     match operation.name() {
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => &[],
-        "registerTenant" | "addPhoneNumber" | "replaceAccessToken" => &["admin", "onboarding"],
+        "registerTenant" | "addPhoneNumber" | "replaceAccessToken" | "createOnboardingLink" | "cancelSignup" => {
+            &["admin", "onboarding"]
+        }
         "listTenants"
         | "listAllDeadLetters"
         | "listAllRedrives"

@@ -115,11 +115,12 @@ impl Onboarding {
             self.check_running(&signup.tenant_id).await?;
             let tenant = self.tenants.stored(&signup.tenant_id).await?;
             let with = self.sealed(&tenant, &signup.id, wishes.clone(), Some(&new.code), new.pin.as_ref());
+            let with = with.await?;
             let browser = self
                 .secrets
                 .hash_api_key(&text_of_browser(visitor.secret, visitor.cookie));
             let was = signup.state.as_str();
-            if !signup.begin_in_browser(with.await?, browser, self.clock.now()) {
+            if !signup.begin_in_browser(with, browser, self.clock.now()) {
                 return Err(link_is_over().into());
             }
             let mut fields = FieldChanges::default();

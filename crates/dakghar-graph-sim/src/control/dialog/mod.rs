@@ -90,7 +90,7 @@ pub(crate) async fn finish(
     }
     let new = NewCode {
         app_id: finished.app_id,
-        ..NewCode::for_accounts(&[about])
+        ..NewCode::for_accounts(&[about.as_str()])
     };
     let full = || Problem::invalid("too many codes were made");
     let code = state.onboarding.add_code(new).ok_or_else(full)?;

@@ -153,7 +153,7 @@ fn value_of(name: &str, texts: &Texts, values: &[(&str, &str)]) -> String {
             None => values
                 .iter()
                 .find(|(known, _)| *known == name)
-                .map_or("", |(_, value)| value)
+                .map_or("", |(_, value)| *value)
                 .to_owned(),
         },
     }
@@ -168,7 +168,7 @@ fn with_values(text: &str, values: &[(&str, &str)]) -> String {
             break;
         };
         let value = values.iter().find(|(known, _)| *known == name);
-        filled.push_str(value.map_or("", |(_, value)| value));
+        filled.push_str(value.map_or("", |(_, value)| *value));
         rest = after;
     }
     filled.push_str(rest);
