@@ -1,6 +1,6 @@
 //! Signups.
 
-use dakghar_core::app::{Failure, NewNumberSignup, SignupRetry};
+use dakghar_core::app::{Failure, NewLink, NewNumberSignup, SignupRetry};
 use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{Actor, Problem, Secret, TenantId};
 
@@ -35,6 +35,27 @@ impl Process {
             .onboarding
             .retry(&signup.tenant_id, &id, retry, principal(Actor::Operator));
         Ok(retried.await?)
+    }
+
+    /// Makes a link, and returns its URL.
+    pub async fn invite(&self, tenant: &TenantId, new: NewLink) -> Result<(Signup, String), Problem> {
+        let invited = self.app.onboarding.invite(tenant, new, principal(Actor::Operator));
+        let (signup, url) = invited.await?;
+        Ok((signup, url.reveal().to_owned()))
+    }
+
+    pub async fn cancel_signup(&self, signup: &Signup) -> Result<Signup, Problem> {
+        let id = signup.id.to_string();
+        let cancelled = self
+            .app
+            .onboarding
+            .cancel(&signup.tenant_id, &id, principal(Actor::Operator));
+        Ok(cancelled.await?)
+    }
+
+    pub async fn find_signup(&self, signup: &Signup) -> Result<Signup, Problem> {
+        let id = signup.id.to_string();
+        Ok(self.app.onboarding.find(&signup.tenant_id, &id).await?)
     }
 
     /// Works on signups by itself from now on.
