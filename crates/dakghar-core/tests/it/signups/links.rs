@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dakghar_core::app::{DialogReport, NewLink, NewNumberSignup, OnboardingPage, SignupSettings, Visitor};
+use dakghar_core::app::{DialogReport, NewLink, OnboardingPage, SignupSettings};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{LINK_LIFE, Reason, Signup, SignupState};
 use dakghar_core::domain::{ErrorCode, Problem, Tenant};
@@ -11,17 +11,9 @@ use super::{is_bare, reason};
 use crate::steps::{SECOND, in_each_kind};
 use crate::world::World;
 use crate::world::process::Process;
-use crate::world::process::onboarding::with_code;
+use crate::world::process::onboarding::Browser;
 
 const BASE: &str = "https://gateway.example.com";
-
-/// A browser with the page of a link open.
-#[derive(Clone)]
-struct Browser {
-    secret: String,
-    cookie: String,
-    state: String,
-}
 
 impl World {
     fn process_with_page(&self) -> Process {
@@ -42,42 +34,17 @@ impl World {
 
     /// A link of the tenant, and a browser that has opened it.
     fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
-        let (process, id) = (process.clone(), tenant.id);
+        let (inviting, id) = (process.clone(), tenant.id);
         let (signup, url) = self
-            .step(async move { process.invite(&id, NewLink::default()).await })
+            .step(async move { inviting.invite(&id, NewLink::default()).await })
             .expect("a link");
         let secret = url.strip_prefix(&format!("{BASE}/onboard/")).expect("it is ours");
-        (signup, self.opens(secret))
-    }
-
-    fn opens(&self, secret: &str) -> Browser {
-        let process = self.process_with_page();
-        let onboarding = &process.app.onboarding;
-        let cookie = onboarding.new_cookie();
-        Browser {
-            secret: secret.to_owned(),
-            state: onboarding.state_for(secret, &cookie),
-            cookie,
-        }
+        (signup, process.opens(secret))
     }
 
     fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
-        let (process, browser, new) = (process.clone(), browser.clone(), with_code(code));
-        self.step(async move { begin(&process, &browser, &new).await })
-    }
-}
-
-async fn begin(process: &Process, browser: &Browser, new: &NewNumberSignup) -> Result<Signup, Problem> {
-    Ok(process.app.onboarding.begin_by_link(&visitor(browser), new).await?)
-}
-
-fn visitor(browser: &Browser) -> Visitor<'_> {
-    Visitor {
-        secret: &browser.secret,
-        cookie: &browser.cookie,
-        state: &browser.state,
-        address: None,
-        request_id: None,
+        let (process, browser, code) = (process.clone(), browser.clone(), code.to_owned());
+        self.step(async move { process.begin_by_link(&browser, &code).await })
     }
 }
 
@@ -95,7 +62,7 @@ fn a_link_is_used_once_by_one_browser_and_the_number_is_connected() {
         let (invited, browser) = world.invites(&process, &tenant);
         world.run_for(SECOND * 5);
         assert_eq!(world.stored_signup(&invited).state, SignupState::Invited);
-        let other = world.opens(&browser.secret);
+        let other = process.opens(&browser.secret);
         let begun = world.brings(&process, &browser, "code-1").expect("it begins");
         assert_eq!((begun.id, begun.state), (invited.id, SignupState::Running));
         assert_eq!(
@@ -159,7 +126,7 @@ fn a_forged_state_is_refused_and_reports_are_kept() {
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         let (invited, browser) = world.invites(&process, &tenant);
         let forged = Browser {
-            state: world.opens(&browser.secret).state,
+            state: process.opens(&browser.secret).state,
             ..browser.clone()
         };
         assert_eq!(
@@ -168,10 +135,7 @@ fn a_forged_state_is_refused_and_reports_are_kept() {
         );
         let (reporter, own) = (process.clone(), browser);
         let report = DialogReport::Abandoned(Some("PHONE_NUMBER_SETUP".to_owned()));
-        let reported = async move {
-            let reported = reporter.app.onboarding.report_by_link(&visitor(&own), &report);
-            reported.await.map_err(Problem::from)
-        };
+        let reported = async move { reporter.report_by_link(&own, &report).await };
         world.step(reported).expect("it is kept");
         world.run_for(Duration::from_secs(1));
         let stored = world.stored_signup(&invited);
