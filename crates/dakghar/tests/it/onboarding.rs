@@ -46,7 +46,7 @@ struct Customer<'a> {
 
 impl Customer<'_> {
     /// Does one scenario of `browser.mjs`, and returns what the customer saw.
-    async fn does(&self, scenario: &str, link: &Value, more: Value) -> Value {
+    async fn does(&self, scenario: &str, link: &Value, more: &Value) -> Value {
         let mut asked = json!({
             "scenario": scenario, "url": link["url"], "number": NUMBER, "pin": "123456",
             "width": self.width, "locale": self.locale, "chromium": self.chromium,
@@ -154,7 +154,7 @@ async fn a_link_becomes_a_number_that_sends_and_receives(backend: Backend) {
         let link = link(&product, &tenant, json!({"returnUrl": returns})).await;
         // Where the customer is led back to is no page of this test.
         let more = json!({"returns": true, "expected": ["Content Security Policy"]});
-        let seen = customer.does("connects", &link, more).await;
+        let seen = customer.does("connects", &link, &more).await;
         let language = &locale[..2];
         assert_eq!(
             (&seen["language"], &seen["steps"]),
@@ -174,7 +174,7 @@ async fn a_link_becomes_a_number_that_sends_and_receives(backend: Backend) {
         );
         assert_eq!(seen["number"], done["number"]["displayPhoneNumber"]);
         talks(&product, &tenant, &format!("ধন্যবাদ 🙏 {width}")).await;
-        let again = customer.does("notice", &link, json!({"expected": ["403"]})).await;
+        let again = customer.does("notice", &link, &json!({"expected": ["403"]})).await;
         assert_eq!(again["notice"], "used", "{again}");
     }
     // The secret of a link is nowhere.
@@ -198,7 +198,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
         };
         add_number(&product, Registration::new(NUMBER));
         let stumbling = link(&product, &tenant, json!({})).await;
-        let seen = customer.does("stumbles", &stumbling, json!({})).await;
+        let seen = customer.does("stumbles", &stumbling, &json!({})).await;
         assert_eq!(seen["forged"], false, "{seen}");
         assert_eq!(seen["closed"], seen["abandoned"], "{seen}");
         assert_ne!(seen["error"], seen["abandoned"], "{seen}");
@@ -206,7 +206,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
 
         // The browser blocks the window, and the tenant learns of it.
         let blocked = link(&product, &tenant, json!({})).await;
-        customer.does("blocked", &blocked, json!({})).await;
+        customer.does("blocked", &blocked, &json!({})).await;
         let told = async || signup(&product, &tenant, &blocked).await["reason"] == "dialog_blocked";
         assert!(eventually(told).await, "{}", signup(&product, &tenant, &blocked).await);
 
@@ -215,7 +215,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
             .add_rule(FaultRule::first(1, Fault::HtmlBadGateway).when(when("sdk")));
         let without = link(&product, &tenant, json!({})).await;
         customer
-            .does("without", &without, json!({"expected": ["502", "CORS"]}))
+            .does("without", &without, &json!({"expected": ["502", "CORS"]}))
             .await;
 
         // The registration takes its time, and the customer reloads the page meanwhile.
@@ -226,7 +226,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
                 .times(1),
         );
         let reloading = link(&product, &tenant, json!({})).await;
-        let seen = customer.does("reloads", &reloading, json!({"expected": ["403"]})).await;
+        let seen = customer.does("reloads", &reloading, &json!({"expected": ["403"]})).await;
         assert_eq!(seen["stranger"], json!([403, "used"]), "{seen}");
 
         add_number(
@@ -238,13 +238,13 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
         );
         let with_pin = link(&product, &tenant, json!({})).await;
         let expected = json!({"expected": ["ERR_INTERNET_DISCONNECTED"]});
-        let seen = customer.does("pin", &with_pin, expected).await;
+        let seen = customer.does("pin", &with_pin, &expected).await;
         assert_eq!(seen["wrong"], true, "{seen}");
 
         let cancelled = link(&product, &tenant, json!({})).await;
         let path = format!("/tenants/{}/signups/{}/cancel", tenant.id, text(&cancelled["signupId"]));
         product.post(&path, json!({})).await;
-        let seen = customer.does("notice", &cancelled, json!({"expected": ["410"]})).await;
+        let seen = customer.does("notice", &cancelled, &json!({"expected": ["410"]})).await;
         assert_eq!(seen["notice"], "cancelled", "{seen}");
     }
 }

@@ -261,7 +261,7 @@ async fn the_shell_makes_links_and_takes_them_back(backend: Backend) {
         "--return-url",
         "https://shop.example.com/",
     ];
-    let (code, made, errors) = product.run(&[&["signup", "invite"], &of[..], &more[..]].concat());
+    let (code, made, errors) = product.run(&[&["signup", "invite"][..], &of[..], &more[..]].concat());
     assert_eq!(code, Some(0), "{errors}");
     let url = made
         .split_whitespace()
