@@ -32,7 +32,8 @@ pub(super) fn written_out(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The character of `\uXXXX`, whose `\u` has been read. One half of a pair is no letter and no digit.
+/// The character of an escape by its code: four hexadecimal digits, which come next. Half of a pair is no letter and no
+/// digit.
 fn code_point(chars: &mut Peekable<Chars<'_>>) -> char {
     let mut code = 0;
     for _ in 0..4 {
