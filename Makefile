@@ -20,6 +20,10 @@ run: ## Builds Dakghar and starts it on http://localhost:3000
 dev: ## Starts Dakghar, and again after every change of the code
 	./scripts/dev.sh
 
+.PHONY: demo-onboarding
+demo-onboarding: ## Makes an onboarding link, to be opened in a browser, with a simulated Meta
+	./scripts/demo-onboarding.sh
+
 .PHONY: demo
 demo: ## Shows a message going out, a reply coming in and a bot that answers, with a simulated Meta
 	./scripts/demo.sh

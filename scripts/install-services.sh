@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests start for themselves: a MongoDB, a Redis and a Prometheus server, the packages of the programs
-# that run on Node.js, what makes disks fail, `faketime`, and the test runner.
+# Installs what the tests start for themselves: a MongoDB, a Redis and a Prometheus server, a Chromium, the packages of the
+# programs that run on Node.js, what makes disks fail, `faketime`, and the test runner.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB, Prometheus and packages of Python go into
@@ -43,7 +43,7 @@ deploy_packages=(
 # What ships logs, and the libraries that it needs besides those of every Debian.
 shippers=(rsyslog rsyslog-elasticsearch syslog-ng-core syslog-ng-mod-http libestr0 libfastjson4 liblognorm5 libivykis0 libpcre3)
 node_programs=(deploy/bull-board deploy/checks/workflows crates/dakghar/tests/it/graph_face crates/dakghar/tests/it/interop
-    examples/receivers/nodejs)
+    crates/dakghar/tests/it/onboarding examples/receivers/nodejs)
 
 say() { printf 'install-services: %s\n' "$*"; }
 
@@ -245,6 +245,14 @@ install_eatmydata() {
     fi
 }
 
+# A customer's browser, with letters of both languages of the onboarding page.
+install_chromium() {
+    if ! command -v chromium >/dev/null || ! fc-list ':lang=bn' 2>/dev/null | grep -q .; then
+        say "installing chromium with apt"
+        apt_install chromium fontconfig fonts-noto-core fonts-beng
+    fi
+}
+
 # Checks a signature in the examples with curl.
 install_openssl() {
     if ! command -v openssl >/dev/null; then
@@ -336,4 +344,5 @@ install_strace
 install_openssl
 install_faketime
 install_eatmydata
+install_chromium
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"

@@ -33,6 +33,7 @@ mod control;
 
 mod business;
 mod clock;
+mod dialog;
 mod dice;
 mod limits;
 mod number;
@@ -41,6 +42,7 @@ mod token;
 mod wamid;
 
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
+pub use dialog::{DialogMessage, DialogPlan};
 pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use limits::Limits;

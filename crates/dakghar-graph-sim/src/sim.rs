@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::config::SimConfig;
+use crate::dialog::DialogPlan;
 use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
@@ -124,6 +125,11 @@ impl GraphSim {
             self.state.onboarding.put_number(number),
             "too many numbers were described"
         );
+    }
+
+    /// Makes the dialog behave so from now on.
+    pub fn set_dialog(&self, plan: DialogPlan) {
+        self.state.dialog.set_plan(plan);
     }
 
     /// How far a number is.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::business::Businesses;
 use crate::clock;
 use crate::config::SimConfig;
+use crate::dialog::Dialog;
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
 use crate::graph::error::GraphError;
@@ -39,6 +40,7 @@ pub(crate) struct State {
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
     pub(crate) onboarding: Onboarding,
+    pub(crate) dialog: Dialog,
     pub(crate) wamids: WamidFactory,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) stats: CallStats,
@@ -61,6 +63,7 @@ impl State {
             numbers: Numbers::with(config.numbers),
             businesses: Businesses::default(),
             onboarding: Onboarding::default(),
+            dialog: Dialog::default(),
         })
     }
 

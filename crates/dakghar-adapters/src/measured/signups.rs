@@ -27,9 +27,9 @@ impl<S: SignupStore> SignupStore for MeasuredStore<S> {
         self.measure(StoreCall::SignupsFind, finding).await
     }
 
-    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
-        let finding = self.inner.find_signup_of_code(code_key);
-        self.measure(StoreCall::SignupsFindOfCode, finding).await
+    async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
+        let finding = self.inner.find_signup_of_key(key);
+        self.measure(StoreCall::SignupsFindOfKey, finding).await
     }
 
     async fn list_signups(

@@ -98,8 +98,8 @@ pub(super) const OPT_OUT_PERSON: &str = "tenant_person";
 
 /// A tenant's signups, newest first.
 pub(super) const SIGNUP_TENANT: &str = "tenant";
-/// Signups by the keys of their codes.
-pub(super) const SIGNUP_CODE: &str = "code";
+/// Signups by their keys.
+pub(super) const SIGNUP_KEY: &str = "key";
 /// Signups that must be worked on, by when.
 pub(super) const SIGNUP_DUE: &str = "due";
 
@@ -258,7 +258,7 @@ fn of_others() -> Vec<Index> {
         Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
         Index::new(OPT_OUTS, OPT_OUT_PERSON, doc! { "tenantId": 1, "person": 1 }).only_with("person"),
         Index::new(SIGNUPS, SIGNUP_TENANT, doc! { "tenantId": 1, "_id": -1 }),
-        Index::new(SIGNUPS, SIGNUP_CODE, doc! { "codeKey": 1 }).unique(),
+        Index::new(SIGNUPS, SIGNUP_KEY, doc! { "keyHash": 1 }).unique(),
         Index::new(SIGNUPS, SIGNUP_DUE, doc! { "dueAt": 1 }).only_with("dueAt"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),

@@ -10,7 +10,7 @@ use dakghar_core::ports::{Saved, SignupStore, StoreError};
 
 use super::MongoStore;
 use super::documents::{binary, date, signup};
-use super::indexes::{BY_ID, SIGNUP_CODE, SIGNUP_DUE, SIGNUP_TENANT};
+use super::indexes::{BY_ID, SIGNUP_DUE, SIGNUP_KEY, SIGNUP_TENANT};
 use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::Query;
@@ -43,8 +43,8 @@ impl SignupStore for MongoStore {
         self.fetch_one(&self.signups, query, signup::decode).await
     }
 
-    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
-        let query = Query::new(doc! { "codeKey": binary(code_key) }, SIGNUP_CODE).majority();
+    async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
+        let query = Query::new(doc! { "keyHash": binary(key) }, SIGNUP_KEY).majority();
         self.fetch_one(&self.signups, query, signup::decode).await
     }
 

@@ -294,7 +294,7 @@ fn what_is_kept_of_a_person_is_walked_by_index() {
         "{plan_of_reports:#?}"
     );
     check(signups::LIST, "signups_of_tenant", "tenant_id=? AND id<?");
-    check(signups::FIND_OF_CODE, "signups_of_code", "code_key=?");
+    check(signups::FIND_OF_KEY, "signups_of_key", "key_hash=?");
     check(signups::DUE, "signups_due", "due_at>? AND due_at<?");
     check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
     for (sql, seek) in [

@@ -16,30 +16,30 @@ use super::texts::before_text;
 use crate::stored::signup;
 
 const INSERT: &str = "\
-    INSERT INTO signups (id, tenant_id, code_key, due_at, version, record) VALUES (?, ?, ?, ?, ?, ?) \
+    INSERT INTO signups (id, tenant_id, key_hash, due_at, version, record) VALUES (?, ?, ?, ?, ?, ?) \
     ON CONFLICT DO NOTHING";
 
 const SAVE: &str = "UPDATE signups SET (due_at, version, record) = (?, ?, ?) WHERE id = ? AND version = ?";
 
-const FIND: &str = "SELECT id, version, code_key, record FROM signups WHERE id = ? AND tenant_id = ?";
+const FIND: &str = "SELECT id, version, key_hash, record FROM signups WHERE id = ? AND tenant_id = ?";
 
-pub(super) const FIND_OF_CODE: &str =
-    "SELECT id, version, code_key, record FROM signups INDEXED BY signups_of_code WHERE code_key = ?";
+pub(super) const FIND_OF_KEY: &str =
+    "SELECT id, version, key_hash, record FROM signups INDEXED BY signups_of_key WHERE key_hash = ?";
 
 pub(super) const LIST: &str = "\
-    SELECT id, version, code_key, record FROM signups INDEXED BY signups_of_tenant \
+    SELECT id, version, key_hash, record FROM signups INDEXED BY signups_of_tenant \
     WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC";
 
 pub(super) const DUE: &str = "\
-    SELECT id, version, code_key, record FROM signups INDEXED BY signups_due \
+    SELECT id, version, key_hash, record FROM signups INDEXED BY signups_due \
     WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at";
 
-/// Stores a new signup. Returns `Stale` if its id or its code is known.
+/// Stores a new signup. Returns `Stale` if its id or its key is known.
 pub(super) fn insert(conn: &Connection, signup: &Signup) -> Outcome<Saved> {
     let inserted = conn.prepare_cached(INSERT)?.execute(params![
         signup.id.to_string(),
         signup.tenant_id.to_string(),
-        signup.code_key,
+        signup.key,
         millis(signup.due_at()),
         signup.version.cast_signed(),
         signup::text_of(signup),
@@ -82,11 +82,11 @@ impl SignupStore for SqliteStore {
         self.delivery.run(find).await?.transpose()
     }
 
-    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
-        let code_key = code_key.to_vec();
+    async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
+        let key = key.to_vec();
         let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND_OF_CODE)?;
-            let mut found = select.query([code_key])?;
+            let mut select = conn.prepare_cached(FIND_OF_KEY)?;
+            let mut found = select.query([key])?;
             let Some(row) = found.next()? else { return Ok(None) };
             Ok(Some(asked_for("signup", row, read(row))))
         };
@@ -138,7 +138,7 @@ impl SignupStore for SqliteStore {
 fn read(row: &Row<'_>) -> Read<Signup> {
     let mut cells = Cells::from(row, 1);
     let version = cells.count()?;
-    let code_key: Vec<u8> = cells.get()?;
+    let key: Vec<u8> = cells.get()?;
     let record: String = cells.get()?;
-    signup::parse(&record, code_key, version).ok_or_else(|| Damaged("the column record is not understood".to_owned()))
+    signup::parse(&record, key, version).ok_or_else(|| Damaged("the column record is not understood".to_owned()))
 }

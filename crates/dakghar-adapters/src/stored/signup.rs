@@ -9,7 +9,7 @@ use dakghar_core::domain::ids::{AppId, PhoneNumberId, SignupId, TenantId, WabaId
 use dakghar_core::domain::message::Lease;
 use dakghar_core::domain::send_error::SendError;
 use dakghar_core::domain::signup::{
-    AccountFacts, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord, Trouble,
+    AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord, Trouble,
 };
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ struct SignupFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by_key: Option<String>,
     app_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<LinkFields>,
     state: String,
     step: String,
     tries: u32,
@@ -64,6 +66,18 @@ struct SignupFields {
     updated_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LinkFields {
+    expires_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    browser: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,7 +142,7 @@ struct NumberFields {
     throughput: Option<String>,
 }
 
-/// Returns the text of a signup. Its version and the key of its code are kept beside it.
+/// Returns the text of a signup. Its version and its key are kept beside it.
 pub(crate) fn text_of(signup: &Signup) -> String {
     let sealed = |sealed: &Option<Vec<u8>>| sealed.as_ref().map(|sealed| STANDARD.encode(sealed));
     let fields = SignupFields {
@@ -137,6 +151,7 @@ pub(crate) fn text_of(signup: &Signup) -> String {
         by: signup.asked_by.kind().to_owned(),
         by_key: signup.asked_by.key().map(|key| key.to_string()),
         app_id: signup.app_id.to_string(),
+        link: signup.link.as_ref().map(link_fields),
         state: signup.state.as_str().to_owned(),
         step: signup.step.as_str().to_owned(),
         tries: signup.tries,
@@ -164,15 +179,16 @@ pub(crate) fn text_of(signup: &Signup) -> String {
     serde_json::to_string(&fields).expect("texts and numbers become JSON")
 }
 
-/// Reads the text of a signup that is kept under this version, with the key of its code; `None` if it cannot be understood.
-pub(crate) fn parse(text: &str, code_key: Vec<u8>, version: u64) -> Option<Signup> {
+/// Reads the text of a signup that is kept under this version and this key; `None` if it cannot be understood.
+pub(crate) fn parse(text: &str, key: Vec<u8>, version: u64) -> Option<Signup> {
     let fields: SignupFields = serde_json::from_str(text).ok()?;
     Some(Signup {
         id: SignupId::parse(&fields.id).ok()?,
         tenant_id: TenantId::parse(&fields.tenant_id).ok()?,
         asked_by: Who::parse(&fields.by, fields.by_key.as_deref())?,
-        code_key,
+        key,
         app_id: AppId::parse(&fields.app_id).ok()?,
+        link: maybe(fields.link, link)?,
         state: SignupState::parse(&fields.state)?,
         step: SignupStep::parse(&fields.step)?,
         tries: fields.tries,
@@ -218,6 +234,24 @@ fn maybe<F, T>(field: Option<F>, read: impl FnOnce(F) -> Option<T>) -> Option<Op
 
 fn unsealed(text: String) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
+}
+
+fn link_fields(link: &Link) -> LinkFields {
+    LinkFields {
+        expires_at: link.expires_at.as_millis(),
+        return_url: owned(link.return_url.as_ref()),
+        language: link.language.map(|language| language.as_str().to_owned()),
+        browser: link.browser.as_ref().map(|browser| STANDARD.encode(browser)),
+    }
+}
+
+fn link(fields: LinkFields) -> Option<Link> {
+    Some(Link {
+        expires_at: Timestamp::from_millis(fields.expires_at),
+        return_url: fields.return_url.map(Into::into),
+        language: maybe(fields.language, |name| Language::parse(&name))?,
+        browser: maybe(fields.browser, unsealed)?,
+    })
 }
 
 fn record_fields(record: &StepRecord) -> RecordFields {

@@ -89,7 +89,7 @@ pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey, missing_scope};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
-pub use onboarding::{NewNumberSignup, Onboarding, SignupRetry};
+pub use onboarding::{DialogReport, NewLink, NewNumberSignup, Onboarding, SignupRetry, Visit, Visitor};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use opt_outs::{OptOuts, OptedOut};
 pub use outcomes::{Outcome, OutcomeWait, Outcomes};
@@ -106,7 +106,7 @@ pub use sending::{
     PreparedSend, Reconciling, Sending, WaitingSend,
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
-pub use signup_settings::{CreditLine, SignupSettings};
+pub use signup_settings::{CreditLine, OnboardingPage, OtherSdk, SignupSettings};
 pub use tenants::{
     KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants, pin_purpose,
     token_purpose,

@@ -67,6 +67,8 @@ codes! {
     MissingScope = "missing_scope", 403, "The key lacks the scope for that";
     /// The key may be used from other addresses only.
     AddressNotAllowed = "address_not_allowed", 403, "The key may not be used from this address";
+    /// The request does not come from the page that was opened in this browser.
+    ForeignBrowser = "foreign_browser", 403, "The page was opened in another browser";
     /// The verify token is wrong.
     VerificationFailed = "verification_failed", 403, "The webhook verification failed";
     /// There is no such route.
@@ -87,6 +89,8 @@ codes! {
     ErasureNotFound = "erasure_not_found", 404, "The tenant has no such erasure";
     /// The tenant has no such signup.
     SignupNotFound = "signup_not_found", 404, "The tenant has no such signup";
+    /// There is no such onboarding link.
+    LinkNotFound = "link_not_found", 404, "There is no such link";
     /// The tenant has no such endpoint.
     EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
     /// The endpoint has no such replay, or does not remember it any more.
@@ -107,6 +111,10 @@ codes! {
     SignupNeedsCode = "signup_needs_code", 409, "The signup needs another code";
     /// As many signups of the tenant are under way as there may be.
     TooManySignups = "too_many_signups", 409, "Too many signups are under way";
+    /// The signup has begun, so its link cannot be taken back.
+    SignupBegun = "signup_begun", 409, "The signup has begun";
+    /// As many links of the tenant are open as there may be.
+    TooManyLinks = "too_many_links", 409, "Too many links are open";
     /// An app has this id already.
     AppExists = "app_exists", 409, "There is an app of this id already";
     /// The key was used for another message, or another endpoint.
@@ -145,12 +153,16 @@ codes! {
     Conflict = "conflict", 409, "The resource changed at the same time";
     /// The entries behind a place of the feed were erased.
     FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
+    /// The link was used, or its time is over, or it was taken back.
+    LinkOver = "link_over", 410, "The link cannot be used any more";
     /// The record has another version than `If-Match` names.
     VersionConflict = "version_conflict", 412, "The resource has changed since it was read";
     /// Meta refuses what was asked of it at once.
     MetaRefused = "meta_refused", 422, "Meta refuses it";
     /// Meta says that the access token does not work, or may not do what it is given for.
     AccessTokenRefused = "access_token_refused", 422, "Meta does not take the access token";
+    /// The page on which customers connect their numbers is not set up.
+    OnboardingPageOff = "onboarding_page_off", 422, "The onboarding page is not set up";
     /// More messages at once than are taken.
     BatchTooLarge = "batch_too_large", 413, "Too many messages at once";
     /// The body is larger than the limit.

@@ -1,11 +1,14 @@
 //! Signups: a number of a tenant becomes one that can send, from the code that Meta gives the person who connected it.
 //!
-//! A signup is a record that any process can go on with. It knows the step that it is at, what became of those before, and
-//! why it does not go on, with advice. What is secret is sealed in it: the code until it is exchanged or over, the token
-//! until the number has it, and the PIN.
+//! A signup is a record that any process can go on with. It begins with a code, or waits for one behind a link. It knows the
+//! step that it is at, what became of those before, and why it does not go on, with advice. What is secret is sealed in it:
+//! the code until it is exchanged or over, the token until the number has it, and the PIN.
 
 mod codes;
 mod found;
+mod invited;
+mod link;
+mod state;
 mod step;
 mod trouble;
 
@@ -22,6 +25,8 @@ use super::time::Timestamp;
 
 pub use codes::{CODES, CodeRow, Next, Verdict, judge};
 pub use found::{AccountFacts, NumberFacts, PROFILE_BYTES_MAX, Subscription};
+pub use link::{LINK_LIFE, LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Link, OPEN_LINKS_MAX, RETURN_URL_BYTES_MAX};
+pub use state::SignupState;
 pub use step::{SignupStep, StepEnd, StepRecord};
 pub use trouble::{Reason, Trouble};
 
@@ -40,36 +45,6 @@ pub const PIN_DIGITS: usize = 6;
 /// The waits before a step is tried again of which Meta said neither yes nor no.
 const WAITS: [u64; 6] = [1, 3, 10, 30, 120, 600];
 
-/// Whether a signup goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignupState {
-    /// It goes on by itself, perhaps after a wait.
-    Running,
-    /// It goes on when somebody asks for it.
-    Stopped,
-    /// The number can send.
-    Done,
-}
-
-impl SignupState {
-    /// All states.
-    pub const ALL: [Self; 3] = [Self::Running, Self::Stopped, Self::Done];
-
-    /// The name used in answers and in the stores.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Done => "done",
-        }
-    }
-
-    /// Reads the name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
-
 /// A signup, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signup {
@@ -79,10 +54,12 @@ pub struct Signup {
     pub tenant_id: TenantId,
     /// As whom somebody asked for it.
     pub asked_by: Who,
-    /// A keyed hash of the code that it began with: the same code is the same signup.
-    pub code_key: Vec<u8>,
+    /// A keyed hash of the code that it began with, or of the secret of its link: the same one is the same signup.
+    pub key: Vec<u8>,
     /// The app at Meta that the code is for.
     pub app_id: AppId,
+    /// The link that leads to it, if it does not begin with a code.
+    pub link: Option<Link>,
     /// Whether it goes on.
     pub state: SignupState,
     /// The step that it is at; the last one when it is done.
@@ -164,8 +141,8 @@ pub struct NewSignup {
     pub tenant_id: TenantId,
     /// As whom somebody asked for it.
     pub asked_by: Who,
-    /// The keyed hash of the code.
-    pub code_key: Vec<u8>,
+    /// The keyed hash of the code, or of the secret of its link.
+    pub key: Vec<u8>,
     /// The app.
     pub app_id: AppId,
     /// The code and what else came with it.
@@ -183,8 +160,9 @@ impl Signup {
             id: new.id,
             tenant_id: new.tenant_id,
             asked_by: new.asked_by,
-            code_key: new.code_key,
+            key: new.key,
             app_id: new.app_id,
+            link: None,
             state: SignupState::Running,
             step: SignupStep::Exchange,
             tries: 0,
@@ -247,7 +225,14 @@ impl Signup {
 
     /// True if it cannot go on without another code.
     pub fn needs_code(&self) -> bool {
-        self.state != SignupState::Done && self.sealed_token.is_none() && self.sealed_code.is_none()
+        self.state.is_under_way() && self.sealed_token.is_none() && self.sealed_code.is_none()
+    }
+
+    /// True if it goes on with the number's own PIN.
+    pub fn needs_pin(&self) -> bool {
+        let error = self.trouble.as_ref().and_then(|trouble| trouble.error.as_ref());
+        let wants_pin = error.is_some_and(|error| error.code.is_some_and(|code| codes::wants_pin(code, error.subcode)));
+        self.state == SignupState::Stopped && self.step == SignupStep::Register && wants_pin
     }
 
     /// The number, once it is known which one.
@@ -368,7 +353,9 @@ impl Paged for Signup {
         const BYTES: usize = 2_048;
         let sealed = [&self.sealed_code, &self.sealed_token, &self.sealed_pin];
         let sealed: usize = sealed.into_iter().flatten().map(Vec::len).sum();
-        BYTES + sealed + self.profile.as_ref().map_or(0, |profile| profile.len())
+        let link = self.link.as_ref().and_then(|link| link.return_url.as_ref());
+        let texts = [link, self.profile.as_ref()];
+        BYTES + sealed + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 

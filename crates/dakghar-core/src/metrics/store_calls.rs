@@ -230,8 +230,8 @@ label! {
         SignupsSave = "signups_save",
         /// `find_signup` of `signups`.
         SignupsFind = "signups_find",
-        /// `find_signup_of_code` of `signups`.
-        SignupsFindOfCode = "signups_find_of_code",
+        /// `find_signup_of_key` of `signups`.
+        SignupsFindOfKey = "signups_find_of_key",
         /// `list_signups` of `signups`.
         SignupsList = "signups_list",
         /// `due_signups` of `signups`.

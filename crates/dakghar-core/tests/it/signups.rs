@@ -1,6 +1,7 @@
 //! Signups: from a code to a number that sends, whatever Meta says, and wherever a process dies.
 
 mod crashes;
+mod links;
 mod settings;
 
 use dakghar_core::app::{NewNumberSignup, SignupRetry, pin_purpose, token_purpose};

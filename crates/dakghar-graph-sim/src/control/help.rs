@@ -42,13 +42,16 @@ Control API (JSON)
   PUT    /_sim/tokens                              [{token, app_id, kind, expires_at, is_valid, scopes, waba_ids}]
   PUT    /_sim/proof                               {required}: whether sends need appsecret_proof
   POST   /_sim/codes                               {waba_ids, code, app_id, scopes, life_ms}: a customer finished the dialog
+  GET    /_sim/sdk.js                              a script that plays Meta's SDK; FB.login opens /_sim/dialog
+  PUT    /_sim/dialog                              {message: before | after | lost, apart_ms}: the dialog's message and its code
   PUT    /_sim/onboarding                          {accounts: [{waba_id, currency, is_paid_for}], numbers: [{phone_number_id,
                                                    waba_id, is_registered, pin, is_verified, is_on_biz_app, throughput, ..}]}
   GET    /_sim/onboarding/journal                  what was asked to connect numbers (DELETE: forget it)
 
 A rule: {when, rate, times, fault}
   when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional; with call only calls that connect
-         numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, register, deregister, credit
+         numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, register, deregister, credit;
+         sdk keeps the script away, and dialog makes the dialog report the error
   rate   \"always\" | {\"probability\": 0.1} | {\"every_nth\": 3} | {\"first\": 5}
   fault  {\"graph_error\": {\"code\": 130429, subcode, http, is_transient, details, retry_after_seconds}}
          \"html_bad_gateway\" | \"empty_body\" | \"bad_json\" | \"timeout_after_accept\" | {\"reset_after_body\": {\"accept\": true}}

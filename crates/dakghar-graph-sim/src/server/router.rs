@@ -7,7 +7,7 @@ use axum::extract::OriginalUri;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
-use crate::control::{events, help, inspect, onboarding, rules, settings};
+use crate::control::{dialog, events, help, inspect, onboarding, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
 use crate::graph::{business, connecting, media, messages, nodes, tokens};
@@ -66,6 +66,13 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
         .route("/_sim/proof", put(settings::set_proof))
         .route("/_sim/codes", post(onboarding::add_code))
+        .route("/_sim/sdk.js", get(dialog::sdk))
+        .route(
+            "/_sim/dialog",
+            get(dialog::page).post(dialog::finish).put(dialog::set_plan),
+        )
+        .route("/_sim/dialog.js", get(dialog::script))
+        .route("/_sim/dialog/shown", get(dialog::shown))
         .route("/_sim/onboarding", put(onboarding::describe))
         .route(
             "/_sim/onboarding/journal",

@@ -211,3 +211,44 @@ async fn the_control_api_gives_codes_and_describes_accounts_and_numbers() {
     );
     assert!(sim.onboarding_journal().is_empty());
 }
+
+#[tokio::test]
+async fn the_dialog_gives_a_code_for_the_number_that_was_chosen_or_the_error_of_a_rule() {
+    let sim = with_account().await;
+    for (path, part) in [
+        ("sdk.js", "window.FB"),
+        ("dialog", "Simulated Meta"),
+        ("dialog.js", "WA_EMBEDDED_SIGNUP"),
+        ("dialog/shown", "\"waba_id\":\"900\""),
+    ] {
+        let response = client()
+            .get(format!("{}/_sim/{path}", sim.base_url()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert!(response.text().await.unwrap().contains(part), "{path}");
+    }
+    let finish = async || {
+        let body = json!({"app_id": "5", "phone_number_id": NUMBER});
+        let url = format!("{}/_sim/dialog", sim.base_url());
+        let response = client().post(url).json(&body).send().await.unwrap();
+        response.json::<Value>().await.unwrap()
+    };
+    let given = finish().await;
+    assert_eq!(given["waba_id"], WABA);
+    let exchanged = exchange(&sim, given["code"].as_str().unwrap()).await;
+    assert!(exchanged["access_token"].is_string(), "{exchanged}");
+
+    let when = |call: &str| Match {
+        call: Some(call.to_owned()),
+        ..Match::default()
+    };
+    sim.add_rule(FaultRule::first(1, Fault::graph_error(200)).when(when("dialog")));
+    assert_eq!(finish().await["error_code"], 200);
+    sim.add_rule(FaultRule::first(1, Fault::graph_error(1)).when(when("sdk")));
+    let url = format!("{}/_sim/sdk.js", sim.base_url());
+    let away = client().get(&url).send().await.unwrap();
+    assert_eq!(away.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), StatusCode::OK);
+}

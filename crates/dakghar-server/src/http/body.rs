@@ -58,6 +58,22 @@ pub(super) async fn read_optional_json(
     Ok(read)
 }
 
+/// Does the same as [`read_json`] within a limit of its own.
+pub(super) async fn read_small_json(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    (state, owner): (&HttpState, BytesOwner),
+) -> Result<ReadBody<BytesOwner>, Problem> {
+    check_media_type(headers)?;
+    let lease = state.budgets().bodies.lease(owner);
+    let read = read(body, bytes_max, state.config().body_read_timeout, lease).await?;
+    if read.is_empty() {
+        return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
+    }
+    Ok(read)
+}
+
 /// The most bytes of an upload: half of what all bodies may have, so that one tenant can have one under way.
 const UPLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 

@@ -35,6 +35,7 @@ mod ingest;
 mod listening;
 mod live;
 mod metrics;
+mod onboard;
 mod openapi;
 mod pages;
 mod probe;

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
-    messages, number_calls, operators, opt_outs, people, phone_numbers, redrives, registering, secrets, send,
+    messages, number_calls, onboarding_links, operators, opt_outs, people, phone_numbers, redrives, registering, secrets, send,
     send_bulk, sending_rules, signups, tenants,
 };
 use super::config::HttpConfig;
@@ -22,7 +22,7 @@ use super::graph;
 use super::problem::ApiError;
 use super::state::HttpState;
 use super::withheld::withhold;
-use super::{docs, health, openapi as document, webhook};
+use super::{docs, health, onboard, openapi as document, webhook};
 
 /// Makes the whole HTTP edge over these use cases.
 pub fn router(app: App, config: HttpConfig) -> Router {
@@ -32,6 +32,7 @@ pub fn router(app: App, config: HttpConfig) -> Router {
         .merge(docs::routes(&document))
         .route("/", get(async move || about(version)))
         .merge(graph::routes())
+        .merge(onboard::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(EdgeLayer::new(app.metrics.clone()).noting(app.health.failed_requests()))
@@ -190,6 +191,8 @@ fn for_onboarding() -> Group {
         .routes(routes!(signups::list, signups::begin)) // GET, POST /signups
         .routes(routes!(signups::one)) //             GET    /signups/{signupId}
         .routes(routes!(signups::retry)) //           POST   /signups/{signupId}/retry
+        .routes(routes!(signups::cancel)) //          POST   /signups/{signupId}/cancel
+        .routes(routes!(onboarding_links::create)) // POST   /onboarding-links
         .routes(routes!(tenants::replace_token)); //   PUT    /access-token
     (Access::Tenants(Scope::Onboarding), routes)
 }

@@ -10,7 +10,7 @@ use dakghar_testkit::samples::{With as _, outbound, tenant_id};
 use serde_json::{Value, json};
 
 use crate::contract::operations;
-use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, request, with_key};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, onboarding_at, request, with_key};
 
 /// Operations that change nothing of the configuration, and why nothing is recorded of them.
 const EXCUSED: [(&str, &str); 5] = [
@@ -101,6 +101,7 @@ fn text(json: &Value, name: &str) -> String {
 async fn every_operation_that_changes_something_is_recorded_with_who_and_by_which_request() {
     let mut service = Service::start(Setup {
         default_app: known_app(),
+        signups: onboarding_at("https://gateway.example.com"),
         ..Setup::production()
     });
     service.key = Some(ADMIN_KEY.to_owned());
@@ -162,6 +163,11 @@ async fn signups(walk: &mut Walk, tenant: &str) {
     let of = [("tenantId", tenant), ("signupId", id.as_str())];
     let body = json!({"code": "another-code"});
     walk.step("retrySignup", &of, Some(body), &[Did::SignupRetried]).await;
+    let of = [("tenantId", tenant)];
+    let link = walk.step("createOnboardingLink", &of, Some(json!({})), &[Did::SignupInvited]);
+    let id = text(&link.await, "signupId");
+    let of = [("tenantId", tenant), ("signupId", id.as_str())];
+    walk.step("cancelSignup", &of, None, &[Did::SignupCancelled]).await;
 }
 
 async fn tenants(walk: &mut Walk) -> String {

@@ -125,7 +125,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "listReplays"
         | "getReplay"
         | "cancelReplay" => "callbacks",
-        "replaceAccessToken" | "listSignups" | "beginSignup" | "getSignup" | "retrySignup" => "onboarding",
+        "replaceAccessToken" | "createOnboardingLink" | "listSignups" | "beginSignup" | "getSignup" | "retrySignup"
+        | "cancelSignup" => "onboarding",
         new => panic!("{new} needs a case here"),
     };
     (Access::Tenant, Some(scope))
@@ -135,8 +136,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
 fn intended_roles(operation: &Operation) -> &'static [&'static str] {
     match operation.name() {
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => &[],
-        "registerTenant" | "addPhoneNumber" | "replaceAccessToken" | "listSignups" | "beginSignup" | "getSignup"
-        | "retrySignup" => &["admin", "onboarding"],
+        "registerTenant" | "addPhoneNumber" | "replaceAccessToken" | "createOnboardingLink" | "listSignups"
+        | "beginSignup" | "getSignup" | "retrySignup" | "cancelSignup" => &["admin", "onboarding"],
         "listTenants"
         | "listAllDeadLetters"
         | "listAllRedrives"

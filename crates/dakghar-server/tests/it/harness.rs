@@ -11,7 +11,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::meta::MetaWebhooks;
-use dakghar_core::app::{App, DefaultApp, Settings};
+use dakghar_core::app::{App, DefaultApp, OnboardingPage, Settings, SignupSettings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{AppId, Secret, TenantId};
 use dakghar_core::ports::{
@@ -72,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) tokens: MemoryTokens,
     /// Meta's side of connecting numbers.
     pub(crate) onboarding: MemoryOnboarding,
+    /// The way in which numbers are connected.
+    pub(crate) signups: SignupSettings,
     /// Instead of the one that reads Meta's webhooks.
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
@@ -88,6 +90,20 @@ pub(crate) fn known_app() -> DefaultApp {
         id: AppId::parse("222").ok(),
         secrets: 1,
         secret: Some(Secret::new("app-secret")),
+    }
+}
+
+/// The page on which customers connect their numbers, at this URL.
+pub(crate) fn onboarding_at(base: &str) -> SignupSettings {
+    SignupSettings {
+        page: Some(OnboardingPage {
+            base: base.into(),
+            config_id: "7007".into(),
+            extras: r#"{"setup":{}}"#.into(),
+            api_version: "v25.0".into(),
+            other_sdk: None,
+        }),
+        ..SignupSettings::default()
     }
 }
 
@@ -216,6 +232,7 @@ impl Service {
         };
         let settings = Settings {
             default_app: setup.default_app,
+            signups: setup.signups,
             // A test that hears of a change was told of it.
             endpoints_look_every: Duration::from_hours(1),
             ..Settings::default()

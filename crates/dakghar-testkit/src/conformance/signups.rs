@@ -8,7 +8,7 @@ use dakghar_core::ports::Saved;
 
 use super::read_pages;
 use super::stores::Stores;
-use crate::samples::{at, signup, signup_full, tenant_id};
+use crate::samples::{at, signup, signup_full, signup_invited, tenant_id};
 
 /// Runs the suite of `SignupStore`: `signup_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -39,7 +39,12 @@ async fn find(stores: &Stores, like: &Signup) -> Option<Signup> {
 
 pub async fn a_signup_is_kept_as_it_is(stores: Stores) {
     let tenant = tenant_id();
-    let all = [signup_full(tenant), signup(tenant)];
+    let mut all = vec![signup_full(tenant), signup(tenant), signup_invited(tenant)];
+    let of_state = |state| Signup {
+        state,
+        ..signup(tenant)
+    };
+    all.extend(SignupState::ALL.map(of_state));
     insert(&stores, &all).await;
     for signup in all {
         assert_eq!(find(&stores, &signup).await, Some(signup));
@@ -55,14 +60,14 @@ pub async fn a_code_begins_one_signup(stores: Stores) {
     };
     assert_eq!(stores.signups.insert_signup(&repeated).await, Ok(Saved::Stale));
     let of_same_code = Signup {
-        code_key: first.code_key.clone(),
+        key: first.key.clone(),
         ..signup(tenant_id())
     };
     assert_eq!(stores.signups.insert_signup(&of_same_code).await, Ok(Saved::Stale));
     assert_eq!(find(&stores, &of_same_code).await, None);
-    let found = stores.signups.find_signup_of_code(&first.code_key).await;
+    let found = stores.signups.find_signup_of_key(&first.key).await;
     assert_eq!(found, Ok(Some(first)), "whosever it is");
-    assert_eq!(stores.signups.find_signup_of_code(&[7]).await, Ok(None));
+    assert_eq!(stores.signups.find_signup_of_key(&[7]).await, Ok(None));
 }
 
 pub async fn a_signup_is_saved_under_the_version_that_was_read(stores: Stores) {
@@ -111,6 +116,8 @@ pub async fn signups_are_due_longest_first_and_not_before(stores: Stores) {
     };
     let all = [of(Some(9), 1), of(None, 4), stopped, of(Some(3), 8)];
     insert(&stores, &all).await;
+    // Nobody works on a link before it is used.
+    insert(&stores, &[signup_invited(tenant_id())]).await;
     let due = async |now: u64, limit| {
         let due = stores.signups.due_signups(at(now), limit).await;
         let due = due.expect("the store answers");

@@ -13,7 +13,7 @@ impl SignupStore for MemoryStore {
     async fn insert_signup(&self, signup: &Signup) -> Result<Saved, StoreError> {
         self.with(|state| {
             let mut known = state.signups.values();
-            if known.any(|known| known.id == signup.id || known.code_key == signup.code_key) {
+            if known.any(|known| known.id == signup.id || known.key == signup.key) {
                 return Saved::Stale;
             }
             state.signups.insert(signup.id, signup.clone());
@@ -26,7 +26,7 @@ impl SignupStore for MemoryStore {
             Some(stored) if stored.version == signup.version => {
                 *stored = Signup {
                     version: signup.version + 1,
-                    code_key: stored.code_key.clone(),
+                    key: stored.key.clone(),
                     ..signup.clone()
                 };
                 Saved::Done
@@ -42,10 +42,10 @@ impl SignupStore for MemoryStore {
         })
     }
 
-    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
+    async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
         self.with(|state| {
             let mut all = state.signups.values();
-            all.find(|signup| signup.code_key == code_key).cloned()
+            all.find(|signup| signup.key == key).cloned()
         })
     }
 

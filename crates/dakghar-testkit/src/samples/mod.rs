@@ -38,7 +38,7 @@ pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, sa
 pub use meta_app::{meta_app, meta_app_full};
 pub use opt_out::{mark, opt_out, taken_back};
 pub use redrive::redrive;
-pub use signup::{signup, signup_full};
+pub use signup::{signup, signup_full, signup_invited};
 pub use status::{status_record, status_record_full};
 pub use tenant::{
     api_key, key_full, known_token_full, number, number_full, operator_key, tenant, tenant_full, tenant_with_numbers,

@@ -4,8 +4,8 @@ use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::message::Lease;
 use dakghar_core::domain::send_error::SendError;
 use dakghar_core::domain::signup::{
-    AccountFacts, NewCode, NewSignup, NumberFacts, Reason, Retried, Signup, SignupState, SignupStep, StepEnd,
-    StepRecord, Trouble,
+    AccountFacts, Language, Link, NewCode, NewSignup, NumberFacts, Reason, Retried, Signup, SignupState, SignupStep,
+    StepEnd, StepRecord, Trouble,
 };
 use dakghar_core::domain::{ApiKeyId, AppId, PhoneNumberId, SignupId, TenantId};
 
@@ -19,7 +19,7 @@ pub fn signup(tenant_id: TenantId) -> Signup {
         id: SignupId::from_uuid(uuid_of(count)),
         tenant_id,
         asked_by: Who::Cli,
-        code_key: count.to_be_bytes().repeat(4),
+        key: count.to_be_bytes().repeat(4),
         app_id: AppId::parse("222").expect("digits"),
         with: Retried {
             code: Some(NewCode {
@@ -30,6 +30,22 @@ pub fn signup(tenant_id: TenantId) -> Signup {
         },
     };
     Signup::new(new, at(count))
+}
+
+/// A signup that waits until somebody uses its link.
+pub fn signup_invited(tenant_id: TenantId) -> Signup {
+    let link = Link {
+        expires_at: at(1_000_000),
+        return_url: None,
+        language: None,
+        browser: None,
+    };
+    Signup {
+        state: SignupState::Invited,
+        link: Some(link),
+        sealed_code: None,
+        ..signup(tenant_id)
+    }
 }
 
 /// A signup with every field set, to something else than its default.
@@ -45,6 +61,12 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
     let number = number_full();
     Signup {
         asked_by: Who::Tenant(ApiKeyId::from_uuid(uuid_of(7))),
+        link: Some(Link {
+            expires_at: at(4),
+            return_url: Some("https://example.com/\"done\"?x=বই".into()),
+            language: Some(Language::Bengali),
+            browser: Some(vec![8, 0, 255]),
+        }),
         state: SignupState::Stopped,
         step: SignupStep::Register,
         tries: 3,

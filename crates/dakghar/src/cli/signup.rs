@@ -1,12 +1,13 @@
 //! `dakghar signup …`: signups of tenants, for the operator's shell.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use dakghar_core::app::SignupRetry;
+use dakghar_core::app::{NewLink, SignupRetry};
 use dakghar_core::domain::audit::Principal;
-use dakghar_core::domain::signup::{Signup, SignupState};
+use dakghar_core::domain::signup::{LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Signup, SignupState};
 use dakghar_core::domain::{Secret, TenantId, Timestamp};
 
 use super::output;
@@ -14,8 +15,8 @@ use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
 pub(super) const AFTER_HELP: &str = "\
-A signup begins with POST /tenants/{tenantId}/signups, because the code of Meta's dialog lives for 30 seconds. The running server \
-(or worker) carries it on.
+A signup begins with POST /tenants/{tenantId}/signups, because the code of Meta's dialog lives for 30 seconds, or on the page that \
+a link of invite leads to. The running server (or worker) carries it on.
 
 Exit status:
   0   done
@@ -25,10 +26,16 @@ Exit status:
 Examples:
   dakghar signup list --tenant ten_…
   dakghar signup show --tenant ten_… sgn_…
-  PIN=123_456 dakghar signup retry --tenant ten_… sgn_…";
+  PIN=123456 dakghar signup retry --tenant ten_… sgn_…
+  dakghar signup invite --tenant ten_… --language bn
+  dakghar signup cancel --tenant ten_… sgn_…";
 
 /// Signups that a list shows: the newest.
 const LISTED_MAX: u32 = 100;
+
+/// The life of a link in seconds.
+const LIFE_MIN: u64 = LINK_LIFE_MIN.as_secs();
+const LIFE_MAX: u64 = LINK_LIFE_MAX.as_secs();
 
 /// Whose signups they are.
 #[derive(Debug, Args)]
@@ -72,6 +79,30 @@ pub enum Command {
         #[arg(long)]
         phone_number_id: Option<String>,
     },
+    /// Make a link: whoever opens it connects a number of theirs
+    Invite {
+        #[command(flatten)]
+        owner: Owner,
+        /// How long it can be used; 7 days when absent.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(LIFE_MIN..=LIFE_MAX))]
+        expires_in: Option<u64>,
+        /// Where the page leads back to: an https URL.
+        #[arg(long, value_name = "URL")]
+        return_url: Option<String>,
+        /// The language of the page; that of the browser when absent.
+        #[arg(long, value_parser = Language::ALL.map(Language::as_str))]
+        language: Option<String>,
+        /// The app that the dialog runs with; the first one that is known when absent.
+        #[arg(long)]
+        app_id: Option<String>,
+    },
+    /// Take a link back that nobody has used
+    Cancel {
+        #[command(flatten)]
+        owner: Owner,
+        /// The id of its signup, sgn_….
+        id: String,
+    },
 }
 
 /// Runs one command, beside a server or without one.
@@ -103,12 +134,29 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 phone_number_id,
             };
             let retried = app.onboarding.retry(&owner.id()?, &id, with, Principal::CLI).await?;
-            output::line(&format!(
-                "{} is {} at {}",
-                retried.id,
-                state(&retried),
-                retried.step.as_str()
-            ));
+            tell(&retried);
+        }
+        Command::Invite {
+            owner,
+            expires_in,
+            return_url,
+            language,
+            app_id,
+        } => {
+            let new = NewLink {
+                expires_in: expires_in.map(Duration::from_secs),
+                return_url,
+                language: language.as_deref().and_then(Language::parse),
+                app_id,
+            };
+            let (signup, url) = app.onboarding.invite(&owner.id()?, new, Principal::CLI).await?;
+            output::line(&format!("signup     {}", signup.id));
+            output::line(&format!("expires    {}", time(signup.link.map(|link| link.expires_at))));
+            output::line(&format!("link       {}", url.reveal()));
+        }
+        Command::Cancel { owner, id } => {
+            let cancelled = app.onboarding.cancel(&owner.id()?, &id, Principal::CLI).await?;
+            output::line(&format!("{} is {}", cancelled.id, state(&cancelled)));
         }
     }
     Ok(())
@@ -118,6 +166,11 @@ impl Owner {
     fn id(&self) -> anyhow::Result<TenantId> {
         TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
     }
+}
+
+fn tell(signup: &Signup) {
+    let (id, step) = (signup.id, signup.step.as_str());
+    output::line(&format!("{id} is {} at {step}", state(signup)));
 }
 
 const fn state(signup: &Signup) -> &'static str {
@@ -137,6 +190,7 @@ fn show(signup: &Signup) {
         ("account", account.to_owned()),
         ("number", number.to_owned()),
         ("next try", time(signup.next_at)),
+        ("link until", time(signup.link.as_ref().map(|link| link.expires_at))),
     ] {
         output::line(&format!("{name:<10} {value}"));
     }

@@ -69,7 +69,13 @@ impl Config {
         let mut reader = Reader::new(environment);
         let meta = Meta::read(&mut reader);
         let server = Server::read(&mut reader, !meta.app_secrets.is_empty());
-        let signups = signups::read(&mut reader, meta.verify_token.as_ref());
+        let others = signups::Others {
+            verify_token: meta.verify_token.as_ref(),
+            public_url: server.public_url.as_deref(),
+            api_version: &meta.api_version,
+            is_production: server.is_production,
+        };
+        let signups = signups::read(&mut reader, &others);
         let config = Self {
             signups,
             callbacks: Callbacks::read(&mut reader, &server),
@@ -117,6 +123,7 @@ impl Config {
         self.server.warn(&mut warnings);
         self.meta.warn_about_graph(self.server.is_production, &mut warnings);
         self.callbacks.warn(self.server.is_production, &mut warnings);
+        signups::warn(&self.signups, &mut warnings);
         warnings
     }
 }

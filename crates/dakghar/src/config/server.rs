@@ -28,7 +28,7 @@ table! {
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         METRICS_TENANTS: Kind::Integer { min: 0, max: 100 }, "0", "How many tenants have series of their own in /metrics: the busiest of the last minutes, by their id. All others are counted together. 0: no metric names a tenant.";
         HEALTH_ADDR: Kind::Text, "", "Where /healthz and /readyz are answered in plain HTTP: address and port, such as 0.0.0.0:9465. They are then answered nowhere else, and a worker listens there instead of on PORT. Not set, they are answered on PORT.";
-        PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
+        PUBLIC_URL: Kind::Text, "", "The URL under which Meta and browsers reach this server: shown in hints, onboarding links begin with it, and no callback may go to its host.";
     }
 }
 
@@ -65,7 +65,7 @@ pub struct Server {
     pub metrics_tenants: usize,
     /// Where health checks are answered, if not on the port of the API.
     pub health_addr: Option<SocketAddr>,
-    /// The URL under which Meta reaches this server.
+    /// The URL under which Meta and browsers reach this server.
     pub public_url: Option<String>,
 }
 

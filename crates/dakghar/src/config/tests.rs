@@ -396,3 +396,55 @@ fn health_is_asked_on_this_machine_and_needs_no_secret() {
     let problems = addr([("BIND_ADDR", "x"), ("PORT", "0")]).expect_err("two problems");
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
+
+#[test]
+fn the_onboarding_page_needs_a_configuration_and_a_url() {
+    assert!(load([]).signups.page.is_none());
+    assert!(
+        load([("SIGNUP_CONFIG_ID", "7")]).signups.page.is_none(),
+        "nobody knows its URL"
+    );
+    let config = load([("SIGNUP_CONFIG_ID", "7"), ("PUBLIC_URL", "https://example.com/wa/")]);
+    let page = config.signups.page.expect("it is set up");
+    assert_eq!((&*page.base, &*page.config_id), ("https://example.com/wa", "7"));
+    assert_eq!((&*page.extras, &*page.api_version), (r#"{"setup":{}}"#, "v25.0"));
+    assert!(page.other_sdk.is_none());
+    for (name, value, problem) in [
+        ("SIGNUP_CONFIG_ID", "x", "SIGNUP_CONFIG_ID must be"),
+        ("SIGNUP_DIALOG_EXTRAS", "[]", "SIGNUP_DIALOG_EXTRAS must be"),
+        ("SIGNUP_DIALOG_EXTRAS", "{", "SIGNUP_DIALOG_EXTRAS must be"),
+        ("SIGNUP_SDK_URL", "sdk.js", "SIGNUP_SDK_URL must be"),
+        ("PUBLIC_URL", "example.com", "PUBLIC_URL must be"),
+        ("PUBLIC_URL", "https://example.com/?x", "PUBLIC_URL must be"),
+    ] {
+        let fine = [("SIGNUP_CONFIG_ID", "7"), ("PUBLIC_URL", "https://example.com")];
+        let all = fine
+            .into_iter()
+            .filter(|(known, _)| *known != name)
+            .chain([(name, value)]);
+        let all: Vec<_> = all.collect();
+        let found = Config::load(&Environment::of(all)).err().unwrap_or_default();
+        assert!(
+            found.len() == 1 && found[0].starts_with(problem),
+            "{name}={value}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn another_sdk_is_for_development_and_is_told_of() {
+    let sdk = ("SIGNUP_SDK_URL", "http://localhost:4010/_sim/sdk.js");
+    let config = load([("SIGNUP_CONFIG_ID", "7"), ("PUBLIC_URL", "http://localhost:3000"), sdk]);
+    let is_told = |warning: &String| warning.starts_with("SIGNUP_SDK_URL") && warning.contains("http://localhost:4010");
+    assert!(config.warnings().iter().any(is_told), "{:?}", config.warnings());
+    let found = problems([
+        ("APP_ENV", "production"),
+        ("ADMIN_API_KEY", LONG),
+        ("APP_SECRET", LONG),
+        ("VERIFY_TOKEN", LONG),
+        ("MASTER_KEY", LONG),
+        sdk,
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("must not be set in production"), "{found:?}");
+}

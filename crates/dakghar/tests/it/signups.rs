@@ -11,6 +11,7 @@ on_both_backends!(
     every_step_that_fails_says_so_and_a_retry_finishes_and_nothing_is_done_twice,
     many_signups_at_once_are_killed_at_random_and_all_finish,
     the_shell_lists_shows_and_retries,
+    the_shell_makes_links_and_takes_them_back,
 );
 
 const WABA: &str = "900";
@@ -21,7 +22,9 @@ async fn with_account(backend: Backend) -> (Product, Tenant) {
     let setup = Setup::on(backend).env("APP_ID", "4242");
     let setup = setup
         .env("SIGNUP_CREDIT_LINE", "77")
-        .env("SIGNUP_CREDIT_TOKEN", "EAAG-partner-canary");
+        .env("SIGNUP_CREDIT_TOKEN", "EAAG-partner-canary")
+        .env("SIGNUP_CONFIG_ID", "7007")
+        .env("PUBLIC_URL", "https://gateway.example.com");
     let product = setup.start().await;
     let tenant = product.tenant("111", "EAAG-first-canary").await;
     add_account(&product, WABA, NUMBER);
@@ -245,4 +248,38 @@ async fn the_shell_lists_shows_and_retries(backend: Backend) {
     assert!(retried.contains("running"), "{retried}");
     until(&product, &path, &["done"]).await;
     assert_done_once(&product);
+}
+
+async fn the_shell_makes_links_and_takes_them_back(backend: Backend) {
+    let (product, tenant) = with_account(backend).await;
+    let of = ["--tenant", tenant.id.as_str()];
+    let more = [
+        "--expires-in",
+        "600",
+        "--language",
+        "bn",
+        "--return-url",
+        "https://shop.example.com/",
+    ];
+    let (code, made, errors) = product.run(&[&["signup", "invite"][..], &of[..], &more[..]].concat());
+    assert_eq!(code, Some(0), "{errors}");
+    let url = made
+        .split_whitespace()
+        .find(|word| word.starts_with("https://gateway.example.com/onboard/"));
+    assert!(url.is_some(), "{made}");
+    let id = made
+        .split_whitespace()
+        .find(|word| word.starts_with("sgn_"))
+        .expect("an id");
+    let path = format!("/tenants/{}/signups/{id}", tenant.id);
+    let invited = product.get(&path).await;
+    assert_eq!(
+        (&invited["state"], &invited["link"]["language"]),
+        (&json!("invited"), &json!("bn"))
+    );
+    assert_eq!(invited["askedBy"], "cli");
+    let (code, cancelled, errors) = product.run(&["signup", "cancel", of[0], of[1], id]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(cancelled.contains("cancelled"), "{cancelled}");
+    assert_eq!(product.get(&path).await["state"], "cancelled");
 }

@@ -18,8 +18,8 @@ struct SignupFields {
     id: String,
     schema_version: i32,
     tenant_id: String,
-    /// A keyed hash of the code that it began with.
-    code_key: Binary,
+    /// A keyed hash of the code that it began with, or of the secret of its link.
+    key_hash: Binary,
     /// Present while a process must work on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<DateTime>,
@@ -33,7 +33,7 @@ pub(in crate::mongo) fn encode(signup: &Signup, version: u64) -> Result<RawDocum
         id: signup.id.to_string(),
         schema_version: SCHEMA_VERSION,
         tenant_id: signup.tenant_id.to_string(),
-        code_key: binary(&signup.code_key),
+        key_hash: binary(&signup.key),
         due_at: signup.due_at().map(date),
         version: counter(version),
         record: signup::text_of(signup),
@@ -48,5 +48,5 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Signup, Unreadable> 
     }
     let wrong = |field: &'static str| Unreadable::field(WHAT, &fields.id, field);
     let version = u64::try_from(fields.version).map_err(|_| wrong("version"))?;
-    signup::parse(&fields.record, fields.code_key.bytes.clone(), version).ok_or_else(|| wrong("record"))
+    signup::parse(&fields.record, fields.key_hash.bytes.clone(), version).ok_or_else(|| wrong("record"))
 }

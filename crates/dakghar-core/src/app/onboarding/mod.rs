@@ -1,10 +1,11 @@
-//! Signups: asked for with a code of Meta's dialog, and carried on, step by step, by whichever process has time.
+//! Signups: asked for with a code of Meta's dialog or by a link, and carried on, step by step, by whichever process has time.
 //!
 //! The end of a step and the beginning of the next one are one save. What a step does at Meta it looks for first, so a step
 //! that a crash has interrupted is taken again and does nothing twice that Meta does not allow to be done twice.
 //!
 //! | crash between | what is left | healed by |
 //! |---|---|---|
+//! | making a link and the answer | a link that nobody knows | its time is over one day |
 //! | asking and the answer | a signup, of which nobody knows the id | it is carried on; the same code finds it again |
 //! | taking it and the step | a lease | its end; a process that sends alone takes it at once |
 //! | Meta's exchange of the code and keeping the token | a code that is used, and a token that nobody has | nothing: Meta says so, and it waits for another code |
@@ -19,9 +20,11 @@
 
 mod asked;
 mod calls;
+mod links;
 mod reseal;
 mod steps;
 mod taken;
+mod visits;
 mod work;
 
 use std::sync::Arc;
@@ -47,6 +50,8 @@ use crate::vault::{InstallationSecrets, Vault};
 use asked::Wishes;
 
 pub use asked::{NewNumberSignup, SignupRetry};
+pub use links::NewLink;
+pub use visits::{DialogReport, Visit, Visitor};
 
 /// Signups that are looked at to see how many are under way: the newest.
 const COUNTED_MAX: u32 = 200;
@@ -108,8 +113,8 @@ impl Onboarding {
         by: &Principal,
     ) -> Result<(Signup, bool), Failure> {
         let wishes = new.check()?;
-        let code_key = self.key_of(&new.code);
-        if let Some(known) = self.of_code(tenant_id, &code_key).await? {
+        let key = self.key_of(&new.code);
+        if let Some(known) = self.of_code(tenant_id, &key).await? {
             return Ok((known, false));
         }
         let tenant = self.tenants.stored(tenant_id).await?;
@@ -126,7 +131,7 @@ impl Onboarding {
             id,
             tenant_id: *tenant_id,
             asked_by: by.who,
-            code_key: code_key.clone(),
+            key: key.clone(),
             app_id,
             with: with.await?,
         };
@@ -139,7 +144,7 @@ impl Onboarding {
                 Ok((signup, true))
             }
             // The same code came twice at once.
-            _ => match self.of_code(tenant_id, &code_key).await? {
+            _ => match self.of_code(tenant_id, &key).await? {
                 Some(known) => Ok((known, false)),
                 None => Err(Failure::KeptChanging("signup")),
             },
@@ -151,13 +156,15 @@ impl Onboarding {
         let missing = || Problem::new(ErrorCode::SignupNotFound, "The tenant has no signup with this id.");
         let id = SignupId::parse(id).map_err(|_| missing())?;
         let found = self.store.find_signup(tenant_id, &id).await?;
-        Ok(found.ok_or_else(missing)?)
+        Ok(found.ok_or_else(missing)?.as_of(self.clock.now()))
     }
 
     /// Returns the newest signups of the tenant, for the operator's shell.
     pub async fn newest(&self, tenant_id: &TenantId, limit: u32) -> Result<Listed<Signup>, Failure> {
         let listed = self.store.list_signups(tenant_id, None, PageLimit::items(limit));
-        Ok(listed.await?)
+        let (mut listed, now) = (listed.await?, self.clock.now());
+        listed.items = listed.items.into_iter().map(|signup| signup.as_of(now)).collect();
+        Ok(listed)
     }
 
     /// Lets a signup go on that has stopped or waits, with what a person brings. One that is under way or done stays as it is.
@@ -198,8 +205,8 @@ impl Onboarding {
     }
 
     /// The signup of this tenant that began with the code, if there is one.
-    async fn of_code(&self, tenant_id: &TenantId, code_key: &[u8]) -> Result<Option<Signup>, Failure> {
-        match self.store.find_signup_of_code(code_key).await? {
+    async fn of_code(&self, tenant_id: &TenantId, key: &[u8]) -> Result<Option<Signup>, Failure> {
+        match self.store.find_signup_of_key(key).await? {
             Some(signup) if signup.tenant_id != *tenant_id => Err(code_is_used().into()),
             found => Ok(found),
         }
@@ -208,7 +215,7 @@ impl Onboarding {
     /// The code of a retry, unless the signup began with it and does not need one.
     async fn new_code<'a>(&self, signup: &Signup, code: Option<&'a Secret>) -> Result<Option<&'a Secret>, Failure> {
         let Some(code) = code else { return Ok(None) };
-        match self.store.find_signup_of_code(&self.key_of(code)).await? {
+        match self.store.find_signup_of_key(&self.key_of(code)).await? {
             None => Ok(Some(code)),
             Some(known) if known.id == signup.id && !signup.needs_code() => Ok(None),
             Some(_) => Err(code_is_used().into()),

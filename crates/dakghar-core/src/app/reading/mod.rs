@@ -222,7 +222,9 @@ impl Reading {
         let list = format!("signups/{tenant_id}");
         let before = self.position(page, &list, |text| SignupId::parse(text).ok())?;
         let limit = PageLimit::items(page.limit);
-        let listed = self.ports.signups.list_signups(tenant_id, before, limit).await?;
+        let mut listed = self.ports.signups.list_signups(tenant_id, before, limit).await?;
+        let now = self.ports.clock.now();
+        listed.items = listed.items.into_iter().map(|signup| signup.as_of(now)).collect();
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

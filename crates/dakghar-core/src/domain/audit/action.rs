@@ -97,6 +97,10 @@ actions! {
     PassedToMeta = "tenant.meta.passed" in Numbers,
     /// Access tokens of numbers were replaced.
     TokenReplaced = "tenant.token.replaced" in Tokens,
+    /// A link was made: whoever opens it connects a number of theirs.
+    SignupInvited = "signup.invited" in Numbers,
+    /// A link was taken back before anybody used it.
+    SignupCancelled = "signup.cancelled" in Numbers,
     /// A signup was begun: a number is connected with a code of Meta's.
     SignupBegun = "signup.begun" in Numbers,
     /// A signup that had stopped, or waited, was asked to go on.

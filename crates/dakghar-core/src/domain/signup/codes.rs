@@ -183,6 +183,12 @@ impl CodeRow {
     }
 }
 
+/// True if a refusal with this code means that the PIN is not the number's.
+pub(super) fn wants_pin(code: i64, subcode: Option<i64>) -> bool {
+    let row = CODES.iter().find(|row| row.covers(code, subcode));
+    row.is_some_and(|row| row.next == Next::NewPin)
+}
+
 /// Says how a signup goes on after a refusal of this step.
 pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
     let row = CODES.iter().find(|row| row.covers(refusal.code, refusal.subcode));

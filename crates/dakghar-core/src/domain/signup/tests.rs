@@ -14,7 +14,7 @@ fn signup() -> Signup {
         id: SignupId::from_uuid(Uuid::from_u128(1)),
         tenant_id: TenantId::from_uuid(Uuid::from_u128(2)),
         asked_by: Who::Cli,
-        code_key: vec![1],
+        key: vec![1],
         app_id: AppId::parse("5").expect("digits"),
         with: Retried {
             code: Some(code()),

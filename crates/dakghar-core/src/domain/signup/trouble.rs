@@ -57,6 +57,12 @@ reasons! {
     NumberTaken = "phone_number_taken", "Another tenant has the number. The operator must remove it there first; then retry.";
     /// The account is another tenant's.
     AccountTaken = "account_taken", "Another tenant has numbers of the account. The operator must remove them there first; then retry.";
+    /// The customer left the dialog. The link stays open.
+    Abandoned = "abandoned", "The customer left Meta's dialog, at the step that is named, if it said one. The link can still be used: ask them what is missing there, and let them open it again.";
+    /// The dialog reported an error. The link stays open.
+    DialogError = "dialog_error", "Meta's dialog reported an error. Read its message; the link can still be used, so let the customer open it again.";
+    /// The browser did not open the dialog. The link stays open.
+    DialogBlocked = "dialog_blocked", "The customer's browser did not open Meta's dialog: it blocks popups, or scripts of Facebook. The link can still be used: let the customer allow both for this page, or open it in another browser.";
     /// Something that is stored cannot be used.
     Internal = "internal", "Something that is stored cannot be used. The operator must look into the log and run dakghar doctor; then retry.";
     /// The tenant was removed.

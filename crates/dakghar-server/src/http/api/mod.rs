@@ -14,6 +14,7 @@ pub(super) mod hold;
 pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod number_calls;
+pub(super) mod onboarding_links;
 pub(super) mod operators;
 pub(super) mod opt_outs;
 pub(super) mod people;

@@ -203,3 +203,26 @@ pub(in crate::http) async fn retry(
     let signup = state.app().onboarding.retry(scope.id(), &id, retry, &by).await?;
     Ok(Json(SignupView::from(&signup)))
 }
+
+problems!(CancelProblems: STORE, &[
+    ErrorCode::SignupNotFound,
+    ErrorCode::SignupBegun,
+    ErrorCode::Conflict,
+]);
+
+/// Take an onboarding link back
+///
+/// The link of a signup that is `invited` cannot be used any more. Taking it back twice is fine. A signup that has begun goes on.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/signups/{signupId}/cancel", operation_id = "cancelSignup", tag = "Phone numbers",
+    responses((status = 200, description = "The signup.", body = SignupView), CancelProblems),
+)]
+pub(in crate::http) async fn cancel(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    By(by): By,
+    ResourceId(id): ResourceId,
+) -> ApiResult<Json<SignupView>> {
+    let signup = state.app().onboarding.cancel(scope.id(), &id, &by).await?;
+    Ok(Json(SignupView::from(&signup)))
+}

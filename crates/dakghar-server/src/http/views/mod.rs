@@ -53,7 +53,7 @@ pub(super) use opt_out::{OptOutView, SendingRulesView, enforced, quiet_for};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};
-pub(super) use signup::SignupView;
+pub(super) use signup::{OnboardingLinkView, SignupView};
 pub(super) use tenant::{
     ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
 };

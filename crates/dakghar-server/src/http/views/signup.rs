@@ -1,17 +1,17 @@
 //! Signups.
 
-use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::signup::{
-    AccountFacts, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord,
+    AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord,
 };
+use dakghar_core::domain::{Secret, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::error::ErrorView;
-use super::{names, raw_json};
+use super::{names, or_null, raw_json};
 
 /// A signup: how a number of the tenant is connected, where it is, and why it does not go on. Code, token and PIN are never shown.
 #[derive(Serialize, ToSchema)]
@@ -23,7 +23,8 @@ pub(in crate::http) struct SignupView {
     signup_id: String,
     /// The tenant.
     tenant_id: String,
-    /// `running`; `waiting`, and it goes on by itself at `nextAt`; `stopped`, until a retry; or `done`: the number can send.
+    /// `invited`: its link waits for somebody; `expired` or `cancelled`: nobody used it; `running`; `waiting`, and it goes on by
+    /// itself at `nextAt`; `stopped`, until a retry; or `done`: the number can send.
     #[schema(schema_with = signup_states)]
     state: &'static str,
     /// The step that it is at.
@@ -43,6 +44,8 @@ pub(in crate::http) struct SignupView {
     /// When it goes on by itself.
     #[schema(format = DateTime)]
     next_at: Option<String>,
+    /// The link that leads to it, if it was made by one. The link itself is shown once, when it is made.
+    link: Option<SignupLinkView>,
     /// The app that the dialog ran with.
     app_id: String,
     /// The account, once it is known.
@@ -72,6 +75,23 @@ pub(in crate::http) struct SignupView {
     /// When it was done.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
+}
+
+/// The onboarding link of a signup.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SignupLink)]
+pub(in crate::http) struct SignupLinkView {
+    /// When it cannot be used any more.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// Where the page leads back to.
+    return_url: Option<String>,
+    /// The language of the page, if one was asked for.
+    #[schema(schema_with = languages)]
+    language: Option<&'static str>,
+    /// True if somebody has used it.
+    used: bool,
 }
 
 /// What Meta says of an account.
@@ -147,6 +167,43 @@ pub(in crate::http) struct SignupStepView {
     error: Option<ErrorView>,
 }
 
+/// An onboarding link.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OnboardingLink)]
+pub(in crate::http) struct OnboardingLinkView {
+    /// The customer opens it in a browser. It is shown only now.
+    #[schema(example = "https://dakghar.example.com/onboard/q0Zr…")]
+    url: String,
+    /// When it cannot be used any more.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The signup that it leads to: where it is, and what the customer's browser told.
+    #[schema(example = "sgn_01kamt5c8x7v3b9q2w4e6r8t0y")]
+    signup_id: String,
+    /// The app that the dialog runs with.
+    app_id: String,
+    /// Where the page leads back to.
+    return_url: Option<String>,
+    /// The language of the page, if one was asked for.
+    #[schema(schema_with = languages)]
+    language: Option<&'static str>,
+}
+
+impl OnboardingLinkView {
+    pub(in crate::http) fn new(signup: &Signup, url: &Secret) -> Self {
+        let link = signup.link.as_ref();
+        Self {
+            url: url.reveal().to_owned(),
+            expires_at: link.map(|link| link.expires_at.to_string()),
+            signup_id: signup.id.to_string(),
+            app_id: signup.app_id.to_string(),
+            return_url: link.and_then(|link| link.return_url.as_deref()).map(str::to_owned),
+            language: link.and_then(|link| link.language).map(Language::as_str),
+        }
+    }
+}
+
 impl From<&Signup> for SignupView {
     fn from(signup: &Signup) -> Self {
         let trouble = signup.trouble.as_ref();
@@ -161,6 +218,7 @@ impl From<&Signup> for SignupView {
             error: trouble.and_then(|trouble| trouble.error.as_ref()).map(ErrorView::from),
             needs_code: signup.needs_code(),
             next_at: signup.next_at.as_ref().map(Timestamp::to_string),
+            link: signup.link.as_ref().map(SignupLinkView::from),
             app_id: signup.app_id.to_string(),
             waba_id: signup.waba_id.as_ref().map(ToString::to_string),
             phone_number_id: signup.number_id().map(ToString::to_string),
@@ -173,6 +231,17 @@ impl From<&Signup> for SignupView {
             created_at: signup.created_at.to_string(),
             updated_at: signup.updated_at.to_string(),
             ended_at: signup.ended_at.as_ref().map(Timestamp::to_string),
+        }
+    }
+}
+
+impl From<&Link> for SignupLinkView {
+    fn from(link: &Link) -> Self {
+        Self {
+            expires_at: link.expires_at.to_string(),
+            return_url: link.return_url.as_deref().map(str::to_owned),
+            language: link.language.map(Language::as_str),
+            used: link.browser.is_some(),
         }
     }
 }
@@ -221,19 +290,18 @@ impl From<&StepRecord> for SignupStepView {
     }
 }
 
-const STATES: [&str; 4] = ["running", "waiting", "stopped", "done"];
+const WAITING: &str = "waiting";
 
-const fn state_of(signup: &Signup) -> &'static str {
+fn state_of(signup: &Signup) -> &'static str {
     match signup.state {
-        SignupState::Running if signup.next_at.is_some() => STATES[1],
-        SignupState::Running => STATES[0],
-        SignupState::Stopped => STATES[2],
-        SignupState::Done => STATES[3],
+        SignupState::Running if signup.next_at.is_some() => WAITING,
+        state => state.as_str(),
     }
 }
 
 fn signup_states() -> ObjectBuilder {
-    names(STATES)
+    let [invited, expired, cancelled, running, stopped, done] = SignupState::ALL.map(SignupState::as_str);
+    names([invited, expired, cancelled, running, WAITING, stopped, done])
 }
 
 fn signup_steps() -> ObjectBuilder {
@@ -242,6 +310,10 @@ fn signup_steps() -> ObjectBuilder {
 
 fn step_ends() -> ObjectBuilder {
     names(StepEnd::ALL.map(StepEnd::as_str))
+}
+
+fn languages() -> ObjectBuilder {
+    or_null(Language::ALL.map(Language::as_str))
 }
 
 fn signup_reasons() -> ObjectBuilder {

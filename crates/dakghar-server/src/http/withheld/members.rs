@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 211] = [
+pub(super) const SHOWN: [&str; 215] = [
     "account",
     "addedAt",
     "addresses",
@@ -95,6 +95,7 @@ pub(super) const SHOWN: [&str; 211] = [
     "keyId",
     "kind",
     "kinds",
+    "language",
     "last",
     "lastInboundAt",
     "lastMessageAt",
@@ -103,6 +104,7 @@ pub(super) const SHOWN: [&str; 211] = [
     "lastUsedAt",
     "later",
     "limits",
+    "link",
     "marketing",
     "maxAgeHours",
     "meaning",
@@ -159,6 +161,7 @@ pub(super) const SHOWN: [&str; 211] = [
     "requestsPerSecond",
     "requireOpenWindow",
     "retentionDays",
+    "returnUrl",
     "reviewStatus",
     "revokedAt",
     "role",
@@ -199,6 +202,7 @@ pub(super) const SHOWN: [&str; 211] = [
     "until",
     "updatedAt",
     "url",
+    "used",
     "userId",
     "username",
     "validUntil",

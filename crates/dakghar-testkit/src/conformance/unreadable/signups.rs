@@ -28,7 +28,7 @@ fn signup_ids(signups: &[Signup]) -> Vec<SignupId> {
     signups.iter().map(|signup| signup.id).collect()
 }
 
-/// Covers `SignupStore::find_signup`, `SignupStore::find_signup_of_code` and `SignupStore::insert_signup`.
+/// Covers `SignupStore::find_signup`, `SignupStore::find_signup_of_key`, `SignupStore::insert_signup` and `SignupStore::save_signup`.
 pub async fn it_is_a_signup_error_of_its_own(port: Breakable) {
     let tenant = tenant_id();
     let (whole, broken) = mixed_signups(&port, tenant).await;
@@ -36,12 +36,13 @@ pub async fn it_is_a_signup_error_of_its_own(port: Breakable) {
     for broken in broken {
         let found = store.find_signup(&tenant, &broken.id).await;
         assert!(is_unreadable(&found), "{found:?}");
-        let found = store.find_signup_of_code(&broken.code_key).await;
+        let found = store.find_signup_of_key(&broken.key).await;
         assert!(is_unreadable(&found), "{found:?}");
     }
     let first = Ok(Some(whole[0].clone()));
     assert_eq!(store.find_signup(&tenant, &whole[0].id).await, first);
-    assert_eq!(store.find_signup_of_code(&whole[0].code_key).await, first);
+    assert_eq!(store.find_signup_of_key(&whole[0].key).await, first);
+    assert_eq!(store.save_signup(&whole[1]).await, Ok(Saved::Done));
     assert_eq!(store.insert_signup(&signup(tenant)).await, Ok(Saved::Done));
 }
 

@@ -150,8 +150,8 @@ const EXCUSED: [(&str, &str); 62] = [
         "asked by the worker, which carries them on and shows nothing",
     ),
     (
-        "SignupStore::find_signup_of_code",
-        "asked for a code; whoever asks compares its owner",
+        "SignupStore::find_signup_of_key",
+        "asked for a code or a link; whoever asks for a code compares its owner",
     ),
     ("StoreHealth::may_claim", "reads no record"),
     ("StoreHealth::ping", "reads no record"),

@@ -31,10 +31,10 @@ impl SignupStore for Near {
         .await
     }
 
-    async fn find_signup_of_code(&self, code_key: &[u8]) -> Result<Option<Signup>, StoreError> {
-        let code_key = code_key.to_vec();
+    async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
+        let key = key.to_vec();
         self.once(Call::Query, move |shared| {
-            at_once(shared.store.find_signup_of_code(&code_key))
+            at_once(shared.store.find_signup_of_key(&key))
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Signups.
 
-use dakghar_core::app::{Failure, NewNumberSignup, SignupRetry};
+use dakghar_core::app::{DialogReport, Failure, NewLink, NewNumberSignup, SignupRetry, Visitor};
 use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{Actor, Problem, Secret, TenantId};
 
@@ -18,7 +18,47 @@ pub fn with_code(code: &str) -> NewNumberSignup {
     }
 }
 
+/// A browser with the page of a link open.
+#[derive(Clone)]
+pub struct Browser {
+    pub secret: String,
+    pub cookie: String,
+    pub state: String,
+}
+
+impl Browser {
+    fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            secret: &self.secret,
+            cookie: &self.cookie,
+            state: &self.state,
+            address: None,
+            request_id: None,
+        }
+    }
+}
+
 impl Process {
+    /// Opens the page of a link in a new browser.
+    pub fn opens(&self, secret: &str) -> Browser {
+        let cookie = self.app.onboarding.new_cookie();
+        Browser {
+            secret: secret.to_owned(),
+            state: self.app.onboarding.state_for(secret, &cookie),
+            cookie,
+        }
+    }
+
+    pub async fn begin_by_link(&self, browser: &Browser, code: &str) -> Result<Signup, Problem> {
+        let (visitor, new) = (browser.visitor(), with_code(code));
+        Ok(self.app.onboarding.begin_by_link(&visitor, &new).await?)
+    }
+
+    pub async fn report_by_link(&self, browser: &Browser, report: &DialogReport) -> Result<(), Problem> {
+        let visitor = browser.visitor();
+        Ok(self.app.onboarding.report_by_link(&visitor, report).await?)
+    }
+
     pub async fn begin_signup(
         &self,
         tenant: &TenantId,
@@ -35,6 +75,27 @@ impl Process {
             .onboarding
             .retry(&signup.tenant_id, &id, retry, principal(Actor::Operator));
         Ok(retried.await?)
+    }
+
+    /// Makes a link, and returns its URL.
+    pub async fn invite(&self, tenant: &TenantId, new: NewLink) -> Result<(Signup, String), Problem> {
+        let invited = self.app.onboarding.invite(tenant, new, principal(Actor::Operator));
+        let (signup, url) = invited.await?;
+        Ok((signup, url.reveal().to_owned()))
+    }
+
+    pub async fn cancel_signup(&self, signup: &Signup) -> Result<Signup, Problem> {
+        let id = signup.id.to_string();
+        let cancelled = self
+            .app
+            .onboarding
+            .cancel(&signup.tenant_id, &id, principal(Actor::Operator));
+        Ok(cancelled.await?)
+    }
+
+    pub async fn find_signup(&self, signup: &Signup) -> Result<Signup, Problem> {
+        let id = signup.id.to_string();
+        Ok(self.app.onboarding.find(&signup.tenant_id, &id).await?)
     }
 
     /// Works on signups by itself from now on.

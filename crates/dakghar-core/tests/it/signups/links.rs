@@ -1,0 +1,147 @@
+//! Signups that begin by a link: once, by one browser, wherever a process dies.
+
+use std::time::Duration;
+
+use dakghar_core::app::{DialogReport, NewLink, OnboardingPage, SignupSettings};
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::signup::{LINK_LIFE, Reason, Signup, SignupState};
+use dakghar_core::domain::{ErrorCode, Problem, Tenant};
+
+use super::{is_bare, reason};
+use crate::steps::{SECOND, in_each_kind};
+use crate::world::World;
+use crate::world::process::Process;
+use crate::world::process::onboarding::Browser;
+
+const BASE: &str = "https://gateway.example.com";
+
+impl World {
+    fn process_with_page(&self) -> Process {
+        let mut setup = self.setup();
+        setup.works_by_itself = false;
+        setup.settings.signups = SignupSettings {
+            page: Some(OnboardingPage {
+                base: BASE.into(),
+                config_id: "7007".into(),
+                extras: "{}".into(),
+                api_version: "v25.0".into(),
+                other_sdk: None,
+            }),
+            ..SignupSettings::default()
+        };
+        Process::start(self, setup)
+    }
+
+    /// A link of the tenant, and a browser that has opened it.
+    fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
+        let (inviting, id) = (process.clone(), tenant.id);
+        let (signup, url) = self
+            .step(async move { inviting.invite(&id, NewLink::default()).await })
+            .expect("a link");
+        let secret = url.strip_prefix(&format!("{BASE}/onboard/")).expect("it is ours");
+        (signup, process.opens(secret))
+    }
+
+    fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
+        let (process, browser, code) = (process.clone(), browser.clone(), code.to_owned());
+        self.step(async move { process.begin_by_link(&browser, &code).await })
+    }
+}
+
+fn code<T>(result: Result<T, Problem>) -> Option<ErrorCode> {
+    result.err().map(|problem| problem.code)
+}
+
+#[test]
+fn a_link_is_used_once_by_one_browser_and_the_number_is_connected() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        process.works_on_signups();
+        let (invited, browser) = world.invites(&process, &tenant);
+        world.run_for(SECOND * 5);
+        assert_eq!(world.stored_signup(&invited).state, SignupState::Invited);
+        let other = process.opens(&browser.secret);
+        let begun = world.brings(&process, &browser, "code-1").expect("it begins");
+        assert_eq!((begun.id, begun.state), (invited.id, SignupState::Running));
+        assert_eq!(
+            code(world.brings(&process, &other, "code-2")),
+            Some(ErrorCode::LinkOver)
+        );
+        world.run_for(SECOND * 5);
+        let done = world.stored_signup(&invited);
+        assert_eq!((done.state, reason(&done)), (SignupState::Done, None));
+        assert!(is_bare(&done) && world.connected_number(&tenant, "501").is_some());
+        // Whoever asks again is told what it became.
+        let again = world.brings(&process, &browser, "code-1").expect("the same");
+        assert_eq!(again.state, SignupState::Done);
+        assert_eq!(world.onboarding.journal()[0], "exchange code-1");
+    });
+}
+
+#[test]
+fn another_process_knows_the_browser_too() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let (invited, browser) = world.invites(&process, &tenant);
+        let other = world.process_with_page();
+        world.brings(&other, &browser, "code-1").expect("it begins");
+        world.brings(&process, &browser, "code-1").expect("the answer was lost");
+        other.works_on_signups();
+        world.run_for(SECOND * 5);
+        assert_eq!(world.stored_signup(&invited).state, SignupState::Done);
+    });
+}
+
+#[test]
+fn a_link_that_is_over_or_taken_back_begins_nothing() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let ((over, late), (taken, refused)) = (world.invites(&process, &tenant), world.invites(&process, &tenant));
+        let (canceller, signup) = (process.clone(), taken.clone());
+        let cancelled = world.step(async move { canceller.cancel_signup(&signup).await });
+        assert_eq!(cancelled.expect("it is open").state, SignupState::Cancelled);
+        assert_eq!(
+            code(world.brings(&process, &refused, "code-1")),
+            Some(ErrorCode::LinkOver)
+        );
+        world.run_for(LINK_LIFE);
+        assert_eq!(code(world.brings(&process, &late, "code-1")), Some(ErrorCode::LinkOver));
+        let (finder, signup) = (process.clone(), over.clone());
+        let found = world.step(async move { finder.find_signup(&signup).await });
+        assert_eq!(found.expect("it is there").state, SignupState::Expired);
+        assert_eq!(world.onboarding.journal(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_forged_state_is_refused_and_reports_are_kept() {
+    in_each_kind(|world: &World| {
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let (invited, browser) = world.invites(&process, &tenant);
+        let forged = Browser {
+            state: process.opens(&browser.secret).state,
+            ..browser.clone()
+        };
+        assert_eq!(
+            code(world.brings(&process, &forged, "code-1")),
+            Some(ErrorCode::ForeignBrowser)
+        );
+        let (reporter, own) = (process.clone(), browser);
+        let report = DialogReport::Abandoned(Some("PHONE_NUMBER_SETUP".to_owned()));
+        let reported = async move { reporter.report_by_link(&own, &report).await };
+        world.step(reported).expect("it is kept");
+        world.run_for(Duration::from_secs(1));
+        let stored = world.stored_signup(&invited);
+        assert_eq!(
+            (stored.state, reason(&stored)),
+            (SignupState::Invited, Some(Reason::Abandoned))
+        );
+    });
+}
