@@ -14,6 +14,11 @@ use crate::graph::{business, connecting, media, messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
+    graph().merge(control()).fallback(unknown_path).with_state(state)
+}
+
+/// The routes of the Graph API.
+fn graph() -> Router<Arc<State>> {
     Router::new()
         .route("/{version}/{id}/messages", post(messages::send))
         .route("/{version}/{id}/marketing_messages", post(messages::send_marketing))
@@ -48,6 +53,11 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/{version}/debug_token", get(tokens::debug))
         .route("/{version}/oauth/access_token", get(tokens::exchange))
         .route("/{version}/{id}", get(nodes::get_node).delete(media::remove))
+}
+
+/// The routes of whoever plays Meta's part.
+fn control() -> Router<Arc<State>> {
+    Router::new()
         .route("/", get(help::page))
         .route("/_sim/health", get(help::health))
         .route("/_sim/stats", get(inspect::stats))
@@ -78,8 +88,6 @@ pub(super) fn router(state: Arc<State>) -> Router {
             "/_sim/onboarding/journal",
             get(onboarding::journal).delete(onboarding::clear_journal),
         )
-        .fallback(unknown_path)
-        .with_state(state)
 }
 
 async fn unknown_path(OriginalUri(uri): OriginalUri) -> Response {

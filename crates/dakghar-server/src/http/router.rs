@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
-    messages, number_calls, onboarding_links, operators, opt_outs, people, phone_numbers, redrives, registering, secrets, send,
-    send_bulk, sending_rules, signups, tenants,
+    messages, number_calls, onboarding_links, operators, opt_outs, people, phone_numbers, redrives, registering,
+    secrets, send, send_bulk, sending_rules, signups, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;

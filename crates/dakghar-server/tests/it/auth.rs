@@ -125,7 +125,12 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "listReplays"
         | "getReplay"
         | "cancelReplay" => "callbacks",
-        "replaceAccessToken" | "createOnboardingLink" | "listSignups" | "beginSignup" | "getSignup" | "retrySignup"
+        "replaceAccessToken"
+        | "createOnboardingLink"
+        | "listSignups"
+        | "beginSignup"
+        | "getSignup"
+        | "retrySignup"
         | "cancelSignup" => "onboarding",
         new => panic!("{new} needs a case here"),
     };
@@ -136,8 +141,15 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
 fn intended_roles(operation: &Operation) -> &'static [&'static str] {
     match operation.name() {
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => &[],
-        "registerTenant" | "addPhoneNumber" | "replaceAccessToken" | "createOnboardingLink" | "listSignups"
-        | "beginSignup" | "getSignup" | "retrySignup" | "cancelSignup" => &["admin", "onboarding"],
+        "registerTenant"
+        | "addPhoneNumber"
+        | "replaceAccessToken"
+        | "createOnboardingLink"
+        | "listSignups"
+        | "beginSignup"
+        | "getSignup"
+        | "retrySignup"
+        | "cancelSignup" => &["admin", "onboarding"],
         "listTenants"
         | "listAllDeadLetters"
         | "listAllRedrives"

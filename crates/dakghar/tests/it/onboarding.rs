@@ -226,7 +226,9 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
                 .times(1),
         );
         let reloading = link(&product, &tenant, json!({})).await;
-        let seen = customer.does("reloads", &reloading, &json!({"expected": ["403"]})).await;
+        let seen = customer
+            .does("reloads", &reloading, &json!({"expected": ["403"]}))
+            .await;
         assert_eq!(seen["stranger"], json!([403, "used"]), "{seen}");
 
         add_number(

@@ -239,7 +239,7 @@ mod tests {
             (LINK_LIFE_MIN, true),
             (LINK_LIFE, true),
             (LINK_LIFE_MAX, true),
-            (LINK_LIFE_MIN - Duration::from_secs(1), false),
+            (LINK_LIFE_MIN.saturating_sub(Duration::from_secs(1)), false),
             (LINK_LIFE_MAX + Duration::from_secs(1), false),
         ] {
             assert_eq!(check_life(life).is_none(), is_fine, "{life:?}");

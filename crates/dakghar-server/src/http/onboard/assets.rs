@@ -32,9 +32,5 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
 fn version_of(text: &str) -> String {
     const BYTES: usize = 8;
     let hash = digest(&SHA256, text.as_bytes());
-    hash.as_ref()
-        .iter()
-        .take(BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&hash.as_ref()[..BYTES])
 }
