@@ -215,7 +215,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
             .add_rule(FaultRule::first(1, Fault::HtmlBadGateway).when(when("sdk")));
         let without = link(&product, &tenant, json!({})).await;
         customer
-            .does("without", &without, &json!({"expected": ["502", "CORS"]}))
+            .does("without", &without, &json!({"expected": ["502", "CORS", "ERR_FAILED"]}))
             .await;
 
         // The registration takes its time, and the customer reloads the page meanwhile.
