@@ -67,9 +67,10 @@ class CallbackLatency(Scenario):
     in_quick = True
 
     def cases(self, settings: Settings) -> list[Case]:
-        well = Case("well", f"{RATE} a second to 100 endpoints, all of which take them", {"bad": 0})
-        bad = Case("two-bad", "the same, and two of the endpoints take nothing and have a backlog", {"bad": BAD})
-        return [well, bad]
+        well = Case("well", f"{RATE} a second to 100 endpoints, all of which take them", {"bad": 0, "history": False})
+        after = Case("after-many", "the same, after as many events as the next case begins with", {"bad": 0, "history": True})
+        bad = Case("two-bad", "the same, and two of the endpoints take nothing and have a backlog", {"bad": BAD, "history": True})
+        return [well, after, bad]
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         bad = case.options["bad"]
@@ -79,7 +80,7 @@ class CallbackLatency(Scenario):
             dead = f"http://127.0.0.1:{peer.dead_port}/"
             urls = [f"{peer.url}/ok/{n}" for n in range(100 - bad)] + [f"{peer.url}/hang/0", dead][:bad]
             contender.receive_callbacks(tenants, urls.__getitem__)
-            if bad:
+            if case.options["history"]:
                 backlog = bench.settings.pick(20_000, 200_000)
                 run_load(
                     "webhook", *contender.target(tenants), *contender.store, "--messages", backlog - 100, "--warmup-messages", 100,
