@@ -41,8 +41,8 @@ pub(super) fn accepting_of(
     waiting: Arc<Waiting>,
     shared: &Shared,
 ) -> (Arc<Accepting>, Arc<BulkAccepting>, BoxFuture<()>) {
-    let (accepts, outcomes) = (commits.accept.clone(), shared.messages.outcomes().clone());
-    let accepting = Accepting::new(ports, accepts, waiting, outcomes, settings.attempts_max);
+    let (accepts, messages) = (commits.accept.clone(), shared.messages.clone());
+    let accepting = Accepting::new(ports, accepts, waiting, messages, settings.attempts_max);
     let accepting = Arc::new(accepting);
     let (bulks, carrying) = BulkAccepting::new(accepting.clone(), &settings.limits(&ports.metrics));
     (accepting, Arc::new(bulks), carrying)

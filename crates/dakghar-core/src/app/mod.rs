@@ -102,8 +102,8 @@ pub use requests::{RequestAllowance, Requests};
 pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use rotating::{Rotating, RotationStep, WrappedBy, WrappingKeys};
 pub use sending::{
-    AcceptedMessage, Accepting, BulkAccepting, BulkResult, Changing, ClaimedSend, EndedCall, Outages, Prepared,
-    PreparedSend, Reconciling, Sending, WaitingSend,
+    AcceptedMessage, Accepting, BulkAccepting, BulkResult, Changing, ClaimedSend, Claims, EndedCall, Outages, Prepared,
+    PreparedSend, Reconciling, Sending, WaitingSend, Withdrawing,
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use signup_settings::{CreditLine, OnboardingPage, OtherSdk, SignupSettings};
@@ -131,6 +131,8 @@ pub struct App {
     pub outcomes: Arc<Outcomes>,
     /// Calls about numbers that are made at once.
     pub number_calls: Arc<NumberCalls>,
+    /// Taking back what was not confirmed.
+    pub withdrawing: Arc<Withdrawing>,
     /// Accepting many messages at once.
     pub bulks: Arc<BulkAccepting>,
     /// Cancelling messages and sending dead letters again.
@@ -203,6 +205,7 @@ impl App {
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
         running.extend([counting, looking, noting_operators, noting, carrying]);
         let app = Self {
+            withdrawing: accepting.withdrawing().clone(),
             accepting,
             outcomes: shared.messages.outcomes().clone(),
             bulks,

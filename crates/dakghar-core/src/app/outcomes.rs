@@ -22,10 +22,14 @@ use crate::signal::Signal;
 const WAITING_MAX: usize = 10_000;
 /// The age of a wait at which the store is looked at first. What is recorded in this process mostly takes less.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
+/// The same where other processes record: nobody tells this one, so it looks as soon as there may be something.
+const FIRST_LOOK_ELSEWHERE: Duration = Duration::from_millis(10);
+/// The shortest time between two looks.
+const LOOKS_APART_MIN: Duration = Duration::from_millis(5);
 /// The longest time between two looks.
 const LOOKS_APART_MAX: Duration = Duration::from_secs(1);
 /// The least and the longest time that whoever looks sleeps.
-const SLEEP: [Duration; 2] = [Duration::from_millis(5), FIRST_LOOK];
+const SLEEP: [Duration; 2] = [LOOKS_APART_MIN, FIRST_LOOK_ELSEWHERE];
 /// Messages that are looked at in one call.
 const LOOK_AT_ONCE: usize = 500;
 
@@ -77,6 +81,8 @@ pub struct Outcomes {
 struct Lines {
     of_messages: HashMap<MessageKey, Line>,
     waiting: usize,
+    /// True if the last outcome was found in the store: whoever sends is another process.
+    is_told_elsewhere: bool,
     /// Counts them, to name them.
     waits: u64,
 }
@@ -103,7 +109,13 @@ impl Outcomes {
 
     /// Begins to wait for a message that is about to be stored. `None` if as many wait as may.
     pub(super) fn wait_for(self: &Arc<Self>, key: MessageKey) -> Option<OutcomeWait> {
-        self.enter(key, FIRST_LOOK)
+        let is_told_elsewhere = self.lines.lock().is_told_elsewhere;
+        let first_look = if is_told_elsewhere {
+            FIRST_LOOK_ELSEWHERE
+        } else {
+            FIRST_LOOK
+        };
+        self.enter(key, first_look)
     }
 
     /// The same for one that was stored before, of which everything may be known.
@@ -135,8 +147,12 @@ impl Outcomes {
         Some(OutcomeWait { outcomes, key, name })
     }
 
-    /// Tells those who wait for it how a message stands now.
+    /// Tells those who wait for it how a message stands now that this process has saved it.
     pub(super) fn tell(&self, message: &Message) {
+        self.say(message, false);
+    }
+
+    fn say(&self, message: &Message, is_told_elsewhere: bool) {
         let wakers: Vec<Waker> = {
             let mut lines = self.lines.lock();
             let Some(line) = lines.of_messages.get_mut(&message.key()) else {
@@ -144,7 +160,9 @@ impl Outcomes {
             };
             let Some(outcome) = Outcome::of(message) else { return };
             line.outcome = Some(outcome);
-            line.waits.values_mut().filter_map(Option::take).collect()
+            let wakers = line.waits.values_mut().filter_map(Option::take).collect();
+            lines.is_told_elsewhere = is_told_elsewhere;
+            wakers
         };
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -173,7 +191,7 @@ impl Outcomes {
         for keys in self.due().chunks(LOOK_AT_ONCE) {
             for found in self.store.load(keys).await {
                 match found {
-                    Ok(Some(message)) => self.tell(&message),
+                    Ok(Some(message)) => self.say(&message, true),
                     // It may not be stored yet, or be read by the next look.
                     Ok(None) | Err(StoreError::NotReadYet | StoreError::Unreadable(_) | StoreError::Corrupt(_)) => {}
                     Err(error) => return Err(error.into()),
@@ -191,7 +209,7 @@ impl Outcomes {
         let due = open.filter(|(_, line)| line.outcome.is_none() && line.look_at <= now);
         let due = due.map(|(key, line)| {
             let age = now.saturating_sub(line.began_at);
-            line.look_at = now + (age / 2).clamp(FIRST_LOOK, LOOKS_APART_MAX);
+            line.look_at = now + (age / 2).clamp(LOOKS_APART_MIN, LOOKS_APART_MAX);
             *key
         });
         due.collect()

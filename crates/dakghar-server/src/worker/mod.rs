@@ -21,6 +21,7 @@ mod sequencer;
 mod standstill;
 mod tokens;
 mod watcher;
+mod withdrawals;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub use sender::run_sender;
 pub use sequencer::watch_feeds;
 pub use tokens::run_token_watch;
 pub use watcher::watch_news;
+pub use withdrawals::watch_withdrawals;
 
 /// The halves of the work, so that processes can share it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    ClaimedSend, EndedCall, Failure, Fault, Holding, Outages, Prepared, PreparedSend, Sending, WaitingSend,
+    ClaimedSend, Claims, EndedCall, Failure, Fault, Holding, Outages, Prepared, PreparedSend, Sending, WaitingSend,
 };
 use dakghar_core::ports::{Job, JobKey, QueueError, SpooledOutcome};
 use futures_util::FutureExt as _;
@@ -196,12 +196,12 @@ impl Caller {
         let keys: Vec<_> = sends.iter().map(PreparedSend::key).collect();
         let prepared = sends.len();
         match AssertUnwindSafe(self.sending.claim(sends)).catch_unwind().await {
-            Ok(claimed) => {
-                if claimed.len() < prepared {
+            Ok(claims) => {
+                if claims.claimed.len() < prepared {
                     // Messages that were not claimed have given their places back.
                     self.call_ended.notify_one();
                 }
-                self.call_all(claimed);
+                self.call_all(claims);
             }
             Err(_) => self.send_each_alone(keys).await,
         }
@@ -216,7 +216,7 @@ impl Caller {
                 Ok::<_, Failure>(self.sending.claim(prepared.sends).await)
             };
             match AssertUnwindSafe(alone).catch_unwind().await {
-                Ok(Ok(claimed)) => self.call_all(claimed),
+                Ok(Ok(claims)) => self.call_all(claims),
                 Ok(Err(failure)) => {
                     if failure.fault() != Fault::Surroundings {
                         tracing::warn!(%failure, job = ?key, "a message could not be prepared yet");
@@ -231,10 +231,18 @@ impl Caller {
         }
     }
 
-    fn call_all(&self, claimed: Vec<ClaimedSend>) {
+    fn call_all(&self, Claims { claimed, unconfirmed }: Claims) {
         for claimed in claimed {
             self.tasks
                 .spawn(send(self.sending.clone(), claimed, self.call_ended.clone()));
+        }
+        for mut not_made in unconfirmed {
+            let (sending, call_ended) = (self.sending.clone(), self.call_ended.clone());
+            self.tasks.spawn(async move {
+                record(&sending, &mut not_made).await;
+                drop(not_made);
+                call_ended.notify_one();
+            });
         }
     }
 }

@@ -233,6 +233,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
         "the look for outcomes",
         stopping.clone().run_until_cancelled_owned(outcomes),
     ));
+    let withdrawals = worker::watch_withdrawals(app.withdrawing.clone());
+    tasks.spawn(vital(
+        "the taking back of messages",
+        stopping.clone().run_until_cancelled_owned(withdrawals),
+    ));
     let failures = watch_failures(app.health.failed_requests().clone());
     tasks.spawn(vital(
         "the watch over requests that failed",

@@ -9,9 +9,10 @@
 use std::sync::Arc;
 
 use super::consent::{Ask, Consent, Unwanted};
+use super::withdrawing::Withdrawing;
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
-use crate::app::messages::merge_reports;
+use crate::app::messages::{Messages, merge_reports};
 use crate::app::outcomes::{OutcomeWait, Outcomes};
 use crate::app::waiting::{Waiting, WaitingPlace};
 use crate::domain::message::Origin;
@@ -46,6 +47,7 @@ pub struct Accepting {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     outcomes: Arc<Outcomes>,
+    withdrawing: Arc<Withdrawing>,
     attempts_max: u32,
 }
 
@@ -62,7 +64,7 @@ impl Accepting {
         ports: &Ports,
         accepts: Accepts,
         waiting: Arc<Waiting>,
-        outcomes: Arc<Outcomes>,
+        messages: Messages,
         attempts_max: u32,
     ) -> Self {
         Self {
@@ -73,9 +75,15 @@ impl Accepting {
             consent: Consent::new(ports),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
-            outcomes,
+            outcomes: messages.outcomes().clone(),
+            withdrawing: Arc::new(Withdrawing::new(ports, messages)),
             attempts_max,
         }
+    }
+
+    /// Who takes back what was not confirmed.
+    pub(in crate::app) const fn withdrawing(&self) -> &Arc<Withdrawing> {
+        &self.withdrawing
     }
 
     /// Accepts one message of the tenant.
@@ -134,8 +142,18 @@ impl Accepting {
             tenant_id: tenant.id,
             message_id: entered.message_id,
         });
-        let stored = self.accepts.submit(commit).await??;
+        let stored = self.accepts.submit(commit).await?;
+        let stored = stored.inspect_err(|error| self.doubt(tenant, entered, error))?;
         self.answer(tenant, entered, stored).await
+    }
+
+    /// Sees to it that a message is not sent whose client is told of an error. One with an idempotency key stays: the client
+    /// finds it when it asks again.
+    pub(super) fn doubt(&self, tenant: &SharedTenant, entered: Entered, error: &StoreError) {
+        if entered.fingerprint.is_none() {
+            let (tenant_id, message_id) = (tenant.id, entered.message_id);
+            self.withdrawing.note(MessageKey { tenant_id, message_id }, error);
+        }
     }
 
     /// The number that sends it, if it is one of the tenant's that may send to this recipient.

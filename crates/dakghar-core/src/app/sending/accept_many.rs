@@ -194,10 +194,13 @@ async fn accept_some(
         .into_iter()
         .zip(stored)
         .map(|((place, entered), stored)| async move {
-            let stored = stored.map_err(Failure::from).and_then(|stored| Ok(stored?));
             let answer = match stored {
-                Ok(stored) => accepting.answer(tenant, entered, stored).await,
-                Err(failure) => Err(failure),
+                Ok(Ok(stored)) => accepting.answer(tenant, entered, stored).await,
+                Ok(Err(error)) => {
+                    accepting.doubt(tenant, entered, &error);
+                    Err(error.into())
+                }
+                Err(rejected) => Err(rejected.into()),
             };
             (place, answer)
         });

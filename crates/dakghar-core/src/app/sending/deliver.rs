@@ -58,7 +58,32 @@ pub struct EndedCall {
     _in_hand: InHand,
 }
 
+/// The result of claiming.
+pub struct Claims {
+    /// These are to be called.
+    pub claimed: Vec<ClaimedSend>,
+    /// The store did not say whether it took these claims. Nobody calls for them, and only this process knows that: unless
+    /// it records so, a claim that was taken ends in doubt.
+    pub unconfirmed: Vec<EndedCall>,
+}
+
 impl EndedCall {
+    /// A call that was not made, because its claim was not confirmed.
+    fn not_made(send: PreparedSend) -> Self {
+        let why = "the claim was not confirmed".into();
+        let cause = NotSentCause::Worker;
+        Self {
+            claimed: send.message,
+            tenant: send.tenant,
+            outcome: SendOutcome::NotSent { cause, why },
+            job: Some(send.job),
+            span: send.span,
+            ended_at: None,
+            _place: send.place,
+            _in_hand: send.in_hand,
+        }
+    }
+
     /// The message as it was claimed, and the outcome of the call.
     pub(super) const fn parts(&self) -> (&Message, &SendOutcome) {
         (&self.claimed, &self.outcome)
@@ -66,18 +91,20 @@ impl EndedCall {
 }
 
 impl Sending {
-    /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out,
-    /// and so is a claim whose outcome is unknown; nobody calls, and its lease expires.
-    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
+    /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out.
+    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Claims {
         let claims: Vec<Save> = sends.iter().map(|send| Save::quiet(&send.message)).collect();
         let saved = self.ports.messages.claim(&claims).await;
-        let mut claimed = Vec::with_capacity(sends.len());
+        let mut claims = Claims {
+            claimed: Vec::with_capacity(sends.len()),
+            unconfirmed: Vec::new(),
+        };
         for (mut send, saved) in sends.into_iter().zip(saved) {
             match saved {
                 Ok(Saved::Done) => {
                     self.outages.store_answered();
                     send.message.delivery.version += 1;
-                    claimed.push(ClaimedSend(send));
+                    claims.claimed.push(ClaimedSend(send));
                 }
                 Ok(Saved::Stale) => {
                     // It answered, so it is there.
@@ -91,10 +118,12 @@ impl Sending {
                     if !self.outages.note(&failure) {
                         tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a claim failed");
                     }
+                    send.message.delivery.version += 1;
+                    claims.unconfirmed.push(EndedCall::not_made(send));
                 }
             }
         }
-        claimed
+        claims
     }
 
     /// Calls Meta once. The lease is checked immediately before: a worker that was frozen meanwhile must not call for a
@@ -196,7 +225,8 @@ impl Sending {
             }
             (Change::Saved(_) | Change::Left(_), _) => {
                 self.add_late_evidence(claimed, outcome).await?;
-                if let Some(job) = ended.job.take() {
+                // Without a call the claim may not have been taken: then the message is still due, and its job comes back.
+                if let Some(job) = ended.job.take().filter(|_| ended.ended_at.is_some()) {
                     self.jobs.end(job, &End::Elsewhere);
                 }
             }

@@ -26,6 +26,7 @@ mod replay;
 mod slots;
 mod spooling;
 mod stages;
+mod withdrawing;
 
 use std::sync::Arc;
 
@@ -54,10 +55,11 @@ use spooling::Spooling;
 pub use accept::{AcceptedMessage, Accepting};
 pub use accept_many::{BulkAccepting, BulkResult};
 pub use change::Changing;
-pub use deliver::{ClaimedSend, EndedCall};
+pub use deliver::{ClaimedSend, Claims, EndedCall};
 pub use outages::Outages;
 pub use prepare::{Prepared, PreparedSend, WaitingSend};
 pub use reconcile::Reconciling;
+pub use withdrawing::Withdrawing;
 
 pub(super) use host::Host;
 use jobs::Jobs;

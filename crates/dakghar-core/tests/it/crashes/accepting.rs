@@ -129,6 +129,26 @@ fn crash_between_insert_and_202_is_healed_by_the_retry_under_the_same_key() {
 }
 
 #[test]
+fn an_insert_that_looks_failed_is_taken_back_if_nobody_can_find_it_again() {
+    in_world(Kind::Distributed, |world: &World| {
+        let process = world.process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let accept = || {
+            let (process, id) = (process.clone(), tenant.id);
+            world.step(async move { process.accept(&id, &body("hello", ""), None).await })
+        };
+        world.wire.script(Call::Accept, Fate::FailsAfter);
+        assert!(code(&accept()).is_some());
+        let first = only_message(world);
+        let again = accept().expect("accepted");
+        assert_ne!(again.message_id, first.message_id);
+        world.run_for(MINUTE * 2);
+        assert_eq!(world.look(first).status(), Status::Cancelled);
+        assert_eq!(world.requests(), 1, "the client sent it once more");
+    });
+}
+
+#[test]
 fn an_insert_that_looks_failed_is_healed_by_the_retry_under_the_same_key() {
     in_each_kind(|world: &World| {
         let process = world.process();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dakghar_core::app::Prepared;
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::{MessageKey, Status, TenantLimit, TenantLimits};
 use dakghar_core::ports::Pacer as _;
@@ -56,7 +56,27 @@ fn t03_a_claim_of_which_nobody_knows_is_not_followed_by_a_call() {
         let prepared = world.prepare(&process);
         world.wire.script(Call::Claim, Fate::FailsAfter);
         assert_eq!(world.claim_prepared(&process, prepared).len(), 0);
-        assert_eq!(world.look(message).status(), Status::Sending, "its lease runs out");
+        assert_eq!(world.look(message).status(), Status::Sending, "until it is known");
+    });
+}
+
+#[test]
+fn t03_a_claim_that_was_not_confirmed_is_given_back_and_charged_to_nobody() {
+    in_each_kind(|world: &World| {
+        for fate in [Fate::FailsAfter, Fate::FailsBefore] {
+            let process = world.process();
+            let tenant = world.tenant(&process, UnknownOutcome::Fail);
+            world.wire.script(Call::Claim, fate);
+            let message = world.accept(&process, &tenant.id, "hello");
+            let before = world.requests();
+            world.run_for(MINUTE * 3);
+            let seen = world.look(message);
+            assert_eq!(seen.status(), Status::Sent, "{fate:?}");
+            let mut events = seen.timeline().iter().map(|entry| entry.event);
+            assert!(!events.any(|event| event == TimelineEvent::InDoubt), "{fate:?}");
+            assert_eq!(world.requests(), before + 1, "{fate:?}");
+            process.dies();
+        }
     });
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
+    AcceptedMessage, App, Attending, ClaimedSend, Claims, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
     PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::audit::Principal;
@@ -139,6 +139,7 @@ impl Process {
         executor.spawn(self.life, self.clone().run_bring_back());
         executor.spawn(self.life, self.clone().run_sequencing());
         executor.spawn(self.life, self.clone().run_replay());
+        executor.spawn(self.life, self.clone().run_withdrawals());
         executor.spawn(self.life, self.run_refill());
     }
 
@@ -320,7 +321,7 @@ impl Process {
     }
 
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
-        self.app.sending.claim(sends).await
+        self.app.sending.claim(sends).await.claimed
     }
 
     pub async fn call(&self, claimed: ClaimedSend) -> EndedCall {
@@ -514,9 +515,9 @@ impl Sender {
 async fn claim_and_call(process: Process, sends: Vec<PreparedSend>, ended: mpsc::UnboundedSender<()>) {
     let keys: Vec<_> = sends.iter().map(PreparedSend::key).collect();
     match AssertUnwindSafe(process.app.sending.claim(sends)).catch_unwind().await {
-        Ok(claimed) => {
+        Ok(claims) => {
             let _ = ended.unbounded_send(());
-            call_all(&process, claimed, &ended);
+            call_all(&process, claims, &ended);
         }
         Err(_) => send_each_alone(&process, keys, &ended).await,
     }
@@ -527,10 +528,10 @@ async fn send_each_alone(process: &Process, keys: Vec<(JobKey, u32)>, ended: &mp
         let (job, _finished) = Job::new(key, drive);
         let alone = async {
             let prepared = process.prepare(vec![job]).await?;
-            Ok::<_, Failure>(process.claim(prepared.sends).await)
+            Ok::<_, Failure>(process.app.sending.claim(prepared.sends).await)
         };
         match AssertUnwindSafe(alone).catch_unwind().await {
-            Ok(Ok(claimed)) => call_all(process, claimed, ended),
+            Ok(Ok(claims)) => call_all(process, claims, ended),
             // Its timer brings it back.
             Ok(Err(_)) => {}
             Err(_) => _ = process.strike(key).await,
@@ -538,8 +539,17 @@ async fn send_each_alone(process: &Process, keys: Vec<(JobKey, u32)>, ended: &mp
     }
 }
 
-fn call_all(process: &Process, claimed: Vec<ClaimedSend>, ended: &mpsc::UnboundedSender<()>) {
-    for claimed in claimed {
+fn call_all(process: &Process, claims: Claims, ended: &mpsc::UnboundedSender<()>) {
+    for mut not_made in claims.unconfirmed {
+        let (process_of_it, ended) = (process.clone(), ended.clone());
+        let recording = async move {
+            record(&process_of_it, &mut not_made).await;
+            drop(not_made);
+            let _ = ended.unbounded_send(());
+        };
+        process.shared.wire.executor.spawn(process.life, recording);
+    }
+    for claimed in claims.claimed {
         let call = send(process.clone(), claimed, ended.clone());
         process.shared.wire.executor.spawn(process.life, call);
     }

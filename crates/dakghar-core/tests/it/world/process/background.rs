@@ -1,4 +1,4 @@
-//! Loops that nobody waits for: the places of entries, and the replay of spooled outcomes.
+//! Loops that nobody waits for: the places of entries, the replay of spooled outcomes, and the taking back of messages.
 
 use std::time::Duration;
 
@@ -16,6 +16,18 @@ impl Process {
                 Err(_) => FAILURE_WAIT,
             };
             self.sleep(wait).await;
+        }
+    }
+
+    pub(super) async fn run_withdrawals(self) {
+        let withdrawing = self.app.withdrawing.clone();
+        loop {
+            withdrawing.begun().await;
+            while withdrawing.is_waiting() {
+                self.sleep(LOOK).await;
+                // An error is another reason to look again.
+                let _ = withdrawing.look().await;
+            }
         }
     }
 
