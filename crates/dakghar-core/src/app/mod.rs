@@ -131,8 +131,6 @@ pub struct App {
     pub outcomes: Arc<Outcomes>,
     /// Calls about numbers that are made at once.
     pub number_calls: Arc<NumberCalls>,
-    /// Taking back what was not confirmed.
-    pub withdrawing: Arc<Withdrawing>,
     /// Accepting many messages at once.
     pub bulks: Arc<BulkAccepting>,
     /// Cancelling messages and sending dead letters again.
@@ -205,7 +203,6 @@ impl App {
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
         running.extend([counting, looking, noting_operators, noting, carrying]);
         let app = Self {
-            withdrawing: accepting.withdrawing().clone(),
             accepting,
             outcomes: shared.messages.outcomes().clone(),
             bulks,

@@ -185,68 +185,38 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
 
 /// Starts what runs as long as the process does.
 fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) {
-    let Lifecycle { tasks, stopping, .. } = lifecycle;
     if let Some(what) = parts.worker {
         let is_alone = !config.is_distributed();
         let work = work(what, app.clone(), is_alone, lifecycle.clone());
-        tasks.spawn(vital("the worker", work));
+        lifecycle.tasks.spawn(vital("the worker", work));
     }
+    let start = Starting(lifecycle);
     if parts.sends() {
-        let replay = replay_spooled(app.sending.clone());
-        tasks.spawn(vital(
-            "the replay of Meta's answers",
-            stopping.clone().run_until_cancelled_owned(replay),
-        ));
+        start.task("the replay of Meta's answers", replay_spooled(app.sending.clone()));
     }
-    let removals = finish_removals(app.tenants.clone());
-    tasks.spawn(vital(
-        "the removal of tenants",
-        stopping.clone().run_until_cancelled_owned(removals),
-    ));
-    let endpoints = mend_endpoints(app.endpoints.clone());
-    tasks.spawn(vital(
-        "the look at endpoints",
-        stopping.clone().run_until_cancelled_owned(endpoints),
-    ));
-    let feeds = worker::watch_feeds(app.sequencing.clone());
-    tasks.spawn(vital(
-        "the watch over feeds",
-        stopping.clone().run_until_cancelled_owned(feeds),
-    ));
-    let measuring = worker::measure_queue(app.health.clone());
-    tasks.spawn(vital(
-        "the measure of the queue",
-        stopping.clone().run_until_cancelled_owned(measuring),
-    ));
-    let keys = worker::watch_keys(app.health.clone());
-    tasks.spawn(vital(
-        "the look at key services",
-        stopping.clone().run_until_cancelled_owned(keys),
-    ));
-    let news = worker::watch_news(app.watching.clone());
-    tasks.spawn(vital(
-        "the news of feeds",
-        stopping.clone().run_until_cancelled_owned(news),
-    ));
-    let outcomes = worker::watch_outcomes(app.outcomes.clone());
-    tasks.spawn(vital(
-        "the look for outcomes",
-        stopping.clone().run_until_cancelled_owned(outcomes),
-    ));
-    let withdrawals = worker::watch_withdrawals(app.withdrawing.clone());
-    tasks.spawn(vital(
-        "the taking back of messages",
-        stopping.clone().run_until_cancelled_owned(withdrawals),
-    ));
+    start.task("the removal of tenants", finish_removals(app.tenants.clone()));
+    start.task("the look at endpoints", mend_endpoints(app.endpoints.clone()));
+    start.task("the watch over feeds", worker::watch_feeds(app.sequencing.clone()));
+    start.task("the measure of the queue", worker::measure_queue(app.health.clone()));
+    start.task("the look at key services", worker::watch_keys(app.health.clone()));
+    start.task("the news of feeds", worker::watch_news(app.watching.clone()));
+    start.task("the look for outcomes", worker::watch_outcomes(app.outcomes.clone()));
+    let withdrawing = app.accepting.withdrawing().clone();
+    start.task("the taking back of messages", worker::watch_withdrawals(withdrawing));
     let failures = watch_failures(app.health.failed_requests().clone());
-    tasks.spawn(vital(
-        "the watch over requests that failed",
-        stopping.clone().run_until_cancelled_owned(failures),
-    ));
-    tasks.spawn(vital(
-        "the watch over the store",
-        watch_store(app.clone(), lifecycle.clone()),
-    ));
+    start.task("the watch over requests that failed", failures);
+    let watch = watch_store(app.clone(), lifecycle.clone());
+    lifecycle.tasks.spawn(vital("the watch over the store", watch));
+}
+
+/// Starts tasks that end when the process is to stop.
+struct Starting<'a>(&'a Lifecycle);
+
+impl Starting<'_> {
+    fn task(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let Lifecycle { tasks, stopping, .. } = self.0;
+        tasks.spawn(vital(name, stopping.clone().run_until_cancelled_owned(work)));
+    }
 }
 
 /// Sends, once everything is taken over that an earlier process was sending.

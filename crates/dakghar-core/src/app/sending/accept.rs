@@ -82,7 +82,7 @@ impl Accepting {
     }
 
     /// Who takes back what was not confirmed.
-    pub(in crate::app) const fn withdrawing(&self) -> &Arc<Withdrawing> {
+    pub const fn withdrawing(&self) -> &Arc<Withdrawing> {
         &self.withdrawing
     }
 

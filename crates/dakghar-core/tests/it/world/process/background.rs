@@ -20,7 +20,7 @@ impl Process {
     }
 
     pub(super) async fn run_withdrawals(self) {
-        let withdrawing = self.app.withdrawing.clone();
+        let withdrawing = self.app.accepting.withdrawing().clone();
         loop {
             withdrawing.begun().await;
             while withdrawing.is_waiting() {
