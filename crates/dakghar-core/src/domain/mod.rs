@@ -19,6 +19,7 @@ pub mod graph_error;
 pub mod hold;
 pub mod ids;
 pub mod installation;
+pub mod invisible;
 pub mod limits;
 pub mod listening;
 pub mod message;

@@ -3,6 +3,7 @@
 //! A person is known here by a mark, a keyed hash of an id of theirs. When the person is erased the id goes and the mark
 //! stays: who asked not to be written to must not be written to because they also asked to be forgotten.
 
+mod spelling;
 mod words;
 
 use std::fmt;

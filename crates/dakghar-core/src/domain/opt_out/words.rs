@@ -1,13 +1,16 @@
 //! The words by which people say that they want no messages any more, or want them again.
 //!
-//! A word counts only as the whole message: "stop" in a sentence is about something else.
+//! A word counts only as the whole message: "stop" in a sentence is about something else. What stands around it, and
+//! the many ways to write it, do not matter: people write "Stop!", "*STOP*" and "Stop 🙏".
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-/// A message that is no longer than this may be such a word.
-const CHARS_MAX: usize = 32;
+use super::spelling;
+
+/// A message that is no longer than this may be such a word. Vowel marks and what stands around it count.
+const CHARS_MAX: usize = 64;
 
 /// A body with such a word has no more bytes than this.
 const BODY_BYTES_MAX: usize = 512;
@@ -21,8 +24,8 @@ pub enum Word {
     Start,
 }
 
-/// In lower case. Turkish is written both ways, because its capital I has two small letters.
-const STOP: [&str; 63] = [
+/// Each as it is compared.
+const STOP: [&str; 71] = [
     // English, and what carriers demand of programs everywhere.
     "stop",
     "stopall",
@@ -94,14 +97,23 @@ const STOP: [&str; 63] = [
     "henti",
     "batal",
     // Turkish.
+    "dur",
     "durdur",
     "iptal",
-    "i̇ptal",
     // Russian.
     "стоп",
+    // Chinese, in both of its scripts.
+    "停止",
+    "退订",
+    "退訂",
+    "取消",
+    "取消订阅",
+    "取消訂閱",
+    "停止订阅",
+    "停止訂閱",
 ];
 
-const START: [&str; 36] = [
+const START: [&str; 42] = [
     // English.
     "start",
     "unstop",
@@ -150,6 +162,13 @@ const START: [&str; 36] = [
     "mula",
     // Russian.
     "старт",
+    // Chinese, in both of its scripts.
+    "开始",
+    "開始",
+    "订阅",
+    "訂閱",
+    "恢复",
+    "恢復",
 ];
 
 impl Word {
@@ -162,13 +181,13 @@ impl Word {
         Self::read(&if kind == "text" { texts.body } else { texts.text }?)
     }
 
-    /// Reads the text of a message, without the blanks around it and whatever its case; `None` if it says anything else.
+    /// Reads the text of a message, however it is spelled; `None` if it says anything else.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.chars().nth(CHARS_MAX).is_some() {
             return None;
         }
-        let word = text.to_lowercase();
+        let word = spelling::plain(text);
         if STOP.contains(&word.as_str()) {
             Some(Self::Stop)
         } else if START.contains(&word.as_str()) {
@@ -195,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_message_counts_in_any_case_and_with_blanks_around_it() {
+    fn the_whole_message_counts_in_any_case_and_whatever_stands_around_it() {
         for text in [
             "STOP",
             "stop",
@@ -207,23 +226,108 @@ mod tests {
             "BERHENTI",
             "Стоп",
             "İPTAL",
+            "Stop.",
+            "STOP!",
+            "unsubscribe.",
+            "\"stop\"",
+            "“Stop”",
+            "«stop»",
+            "*STOP*",
+            "_*~Stop~*_",
+            "Stop 🙏",
+            "🛑 STOP 🛑",
+            "stop 👍🏽",
+            "stop ❤\u{fe0f}",
+            "stop 👨\u{200d}👩\u{200d}👧",
+            "Stop 🇧🇩",
+            "STOP\u{200f}",
+            "\u{200b}STOP",
+            "STOP\u{fe0f}",
+            "S\u{ad}TOP",
+            "\u{feff}stop",
+            "\u{ff33}\u{ff34}\u{ff2f}\u{ff30}",
+            "STOP！",
+            "stop。",
+            "stop  all",
+            "stop\u{a0}all",
+            "opt\u{2011}out",
+            "arre\u{302}t",
+            "ARRE\u{302}T !",
+            "\u{625}\u{650}\u{64a}\u{642}\u{64e}\u{627}\u{641}",
+            "\u{627}\u{655}يقاف",
+            "إيقـــاف",
+            "বন্ধ।",
+            "बंद।",
+            "停止",
+            "停止。",
+            "退订",
+            "退訂！",
+            "取消订阅",
+            "DUR",
+            "Dur!",
+            "SAİR",
+            "sai\u{307}r",
+            "ıptal",
         ] {
             assert_eq!(Word::read(text), Some(Word::Stop), "{text}");
         }
-        for text in ["START", "Unstop", "চালু", "शुरू", "Começar", "ابدأ"] {
+        for text in [
+            "START",
+            "Unstop",
+            "চালু",
+            "शुरू",
+            "Começar",
+            "comec\u{327}ar",
+            "ابدأ",
+            "Start!",
+            "✅ start",
+            "开始",
+            "恢復。",
+        ] {
             assert_eq!(Word::read(text), Some(Word::Start), "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_says_more_than_the_word_is_a_message() {
         for text in [
             "",
             " ",
+            "!",
+            "🛑",
+            "🙏🙏🙏",
+            "\u{200f}",
             "please stop",
             "stop it",
-            "STOP!",
+            "stop the music",
+            "stop 🙏 please",
+            "stop! the music",
+            "stop, thanks",
+            "non-stop",
+            "don't stop",
+            "stop2",
+            "stop 2",
+            "1. stop",
+            "stops",
             "bus stop",
             "cancel my order",
             "no",
             "s t o p",
+            "s.t.o.p",
+            "st🛑p",
+            "🅂top🙂start",
+            "stop\nstart",
+            "durum",
+            "saira",
+            "arrêté",
+            "altó",
+            "不要停止",
+            "请停止发货",
+            "বন্ধু",
+            "बंदर",
+            "দোকান বন্ধ?",
             &"stop".repeat(9),
+            &format!("stop{}", "!".repeat(100)),
         ] {
             assert_eq!(Word::read(text), None, "{text}");
         }
@@ -250,7 +354,7 @@ mod tests {
         let all: HashSet<&str> = STOP.into_iter().chain(START).collect();
         assert_eq!(all.len(), STOP.len() + START.len());
         for word in all {
-            assert!(word == word.to_lowercase() && word == word.trim(), "{word}");
+            assert_eq!(word, spelling::plain(word));
             assert!(word.chars().count() <= CHARS_MAX, "{word}");
         }
     }
