@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::domain::conversation::CUSTOMER_SERVICE_WINDOW;
+use crate::domain::country::is_between_digits;
 use crate::domain::person::Acquaintance;
 use crate::domain::{
     Conversation, ConversationId, ErrorCode, PersonIds, PhoneNumberId, Problem, TenantId, Timestamp, WaId,
@@ -102,7 +103,9 @@ impl People {
 
 /// Reads a phone number as people write it, or an id of Meta's.
 pub(super) fn person_id(text: &str) -> Result<WaId, Problem> {
-    let is_number = text.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));
+    let is_number = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || c == '+' || is_between_digits(c));
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let id = WaId::parse(if is_number { &digits } else { text });
     id.map_err(|_| {

@@ -14,18 +14,33 @@ use super::budget::{BytesOwner, Lease};
 use super::export::NDJSON;
 use super::state::HttpState;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A body that was read. Its bytes count for as long as this is there, which is until the request was carried out: what
 /// waits for its commit is bounded by that too.
 pub(super) struct ReadBody<K: Clone + Eq + Hash> {
     bytes: Vec<u8>,
+    /// The bytes at its beginning that are no part of it.
+    skipped: usize,
     _lease: Lease<K>,
+}
+
+impl<K: Clone + Eq + Hash> ReadBody<K> {
+    /// Leaves out a byte order mark. Some editors and spreadsheets put one in front of what they save as UTF-8.
+    fn without_mark(mut self) -> Self {
+        if self.bytes.starts_with(BYTE_ORDER_MARK) {
+            self.skipped = BYTE_ORDER_MARK.len();
+        }
+        self
+    }
 }
 
 impl<K: Clone + Eq + Hash> Deref for ReadBody<K> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[self.skipped..]
     }
 }
 
@@ -68,6 +83,7 @@ pub(super) async fn read_small_json(
     check_media_type(headers)?;
     let lease = state.budgets().bodies.lease(owner);
     let read = read(body, bytes_max, state.config().body_read_timeout, lease).await?;
+    let read = read.without_mark();
     if read.is_empty() {
         return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
     }
@@ -101,6 +117,7 @@ pub(super) async fn read_many(
     let config = state.config();
     let lease = state.budgets().bodies.lease(owner);
     let read = read(body, config.bulk_body_bytes_max, config.body_read_timeout, lease).await?;
+    let read = read.without_mark();
     if read.is_empty() {
         return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
     }
@@ -120,7 +137,8 @@ fn has_only_type(headers: &HeaderMap, media_type: &str) -> bool {
 async fn read_within(body: Body, state: &HttpState, owner: BytesOwner) -> Result<ReadBody<BytesOwner>, Problem> {
     let config = state.config();
     let lease = state.budgets().bodies.lease(owner);
-    read(body, config.body_bytes_max, config.body_read_timeout, lease).await
+    let read = read(body, config.body_bytes_max, config.body_read_timeout, lease).await?;
+    Ok(read.without_mark())
 }
 
 /// Reads the body as it came. Each piece of it counts from when it is here.
@@ -174,7 +192,11 @@ async fn collect<K: Clone + Eq + Hash>(
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(ReadBody { bytes, _lease: lease })
+    Ok(ReadBody {
+        bytes,
+        skipped: 0,
+        _lease: lease,
+    })
 }
 
 fn too_large(bytes_max: usize) -> Problem {

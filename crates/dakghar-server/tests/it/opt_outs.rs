@@ -70,7 +70,7 @@ async fn whom_the_tenant_notes_is_refused_and_listed_until_it_is_taken_back() {
     let (service, tenant) = service().await;
     enforce(&service, &tenant, "all").await;
     let opt_outs = below(&tenant, "/opt-outs");
-    let person = json!({"person": "+91 91111 11111", "scope": "marketing"});
+    let person = json!({"person": "+91\u{a0}91111\u{2011}11111", "scope": "marketing"});
     let set = service.put(&opt_outs, &person).await;
     assert_eq!((set.status.as_u16(), scopes(&set)), (200, vec![("marketing", "api")]));
     assert_eq!(set.json["data"][0]["person"], PERSON);

@@ -170,6 +170,27 @@ async fn lines_are_read_and_answered_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_in_front_is_no_part_of_the_body() {
+    let (service, tenant, path) = service().await;
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let lines = marked(&format!("{}\n{}\n", message(1), message(2)));
+    let answer = post_as(&service, &path, "application/x-ndjson", lines).await;
+    assert_eq!(answer.text.matches(r#""httpStatus":202"#).count(), 2, "{}", answer.text);
+    let array = marked(&json!([message(3)]).to_string());
+    let answer = post_as(&service, &path, "application/json", array).await;
+    assert_eq!(statuses(&answer), [202]);
+    let one = format!("/tenants/{}/send", tenant.id);
+    let answer = post_as(&service, &one, "application/json", marked(&message(4).to_string())).await;
+    assert_eq!(answer.status.as_u16(), 202, "{}", answer.text);
+    let nothing = post_as(&service, &one, "application/json", marked("")).await;
+    assert_eq!(nothing.outcome(), (400, "body_required"));
+    // Only one, and only in front.
+    let twice = post_as(&service, &one, "application/json", marked(&marked("{}"))).await;
+    assert_eq!(twice.outcome(), (400, "malformed_json"));
+    assert_eq!(stored(&service, &tenant).await, 4);
+}
+
+#[tokio::test]
 async fn the_tenants_limit_of_waiting_messages_holds_for_each() {
     let (service, tenant, path) = service().await;
     let limits = json!({"limits": {"messagesWaiting": 60}});

@@ -11,10 +11,19 @@ use std::fmt;
 
 use codes::Code;
 
+use super::invisible::is_invisible;
+
 /// The most digits of a number with its country code (E.164).
 pub const PHONE_DIGITS_MAX: usize = 15;
 /// The fewest digits of a number with its country code.
 pub const PHONE_DIGITS_MIN: usize = 7;
+
+/// True for what people write between the digits of a number. Numbers are copied from web pages and address books, which have
+/// spaces that do not break, hyphens and dashes of every length, and unseen marks of direction around them.
+pub fn is_between_digits(c: char) -> bool {
+    let is_of_a_page = || c.is_whitespace() && !c.is_control() || is_invisible(c);
+    matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}') || !c.is_ascii() && is_of_a_page()
+}
 
 /// A country whose people write their numbers without its code, by its two letters (ISO 3166).
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::conversation::ConversationKind;
 use super::super::country::{
-    Country, NumberFault, PHONE_DIGITS_MAX, PHONE_DIGITS_MIN, Reading, read_international, read_unmarked,
+    Country, NumberFault, PHONE_DIGITS_MAX, PHONE_DIGITS_MIN, Reading, is_between_digits, read_international,
+    read_unmarked,
 };
 use super::super::ids::WaId;
 use super::super::problem::ErrorCode;
@@ -91,21 +92,24 @@ fn parse_phone(text: &str, home: Option<Country>) -> Result<Recipient, &'static 
     let mut digits = Vec::with_capacity(PHONE_DIGITS_MAX);
     let mut has_plus = false;
     let mut has_placeholders = false;
-    for byte in text.bytes() {
-        match byte {
-            b' ' | b'-' | b'.' | b'(' | b')' => continue,
-            b'+' if digits.is_empty() && !has_plus => {
+    for c in text.chars() {
+        let digit = match c {
+            '+' if digits.is_empty() && !has_plus => {
                 has_plus = true;
                 continue;
             }
-            b'0'..=b'9' => {}
-            b'x' if !digits.is_empty() => has_placeholders = true,
+            '0'..='9' => c,
+            'x' if !digits.is_empty() => {
+                has_placeholders = true;
+                c
+            }
+            _ if is_between_digits(c) => continue,
             _ => return Err(NO_PHONE),
-        }
+        };
         if digits.len() == PHONE_DIGITS_MAX + TRUNK_DIGITS_MAX {
             return Err(NO_PHONE);
         }
-        digits.push(byte);
+        digits.push(u8::try_from(digit).expect("ASCII"));
     }
     let reading = if has_plus {
         read_international(&digits).map(|()| Reading::International)
