@@ -182,6 +182,18 @@ mod tests {
         ] {
             assert_eq!(end(&night, date).as_deref(), expected, "{date}");
         }
+        let evening = hours("21:00", "00:00", "Asia/Kolkata");
+        for (date, expected) in [
+            ("2026-11-30T15:29:59.999Z", None),
+            ("2026-11-30T18:29:59.999Z", Some("2026-11-30T18:30:00.000Z")),
+            ("2026-11-30T18:30:00Z", None),
+        ] {
+            assert_eq!(
+                end(&evening, date).as_deref(),
+                expected,
+                "until the end of the day: {date}"
+            );
+        }
         let noon = hours("12:00", "14:30", "Asia/Dhaka");
         assert_eq!(end(&noon, "2026-11-30T05:59:00Z"), None);
         assert_eq!(

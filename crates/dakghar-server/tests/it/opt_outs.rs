@@ -162,6 +162,18 @@ async fn quiet_hours_are_set_and_shown_and_taken_back() {
     assert_eq!(service.get(&path).await.json, set.json);
     let all_day = json!({"quietHours": {"from": "00:00", "to": "23:59", "timeZone": "UTC", "messages": "all"}});
     assert_eq!(service.put(&path, &all_day).await.json["quietHours"]["messages"], "all");
+    // The text of a refusal says what to write.
+    for (from, to, expected) in [
+        ("21:00", "24:00", "the end of a day is 00:00"),
+        ("00:00", "24:00", "the end of a day is 00:00"),
+        ("00:00", "00:00", "pause the tenant"),
+    ] {
+        let refused = service.put(&path, &quiet(from, to, "UTC")).await;
+        let message = refused.json["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(expected), "{from} {to}: {}", refused.text);
+    }
+    let evening = service.put(&path, &quiet("21:00", "00:00", "Asia/Kolkata")).await;
+    assert_eq!(evening.json["quietHours"]["to"], "00:00", "{}", evening.text);
     assert_eq!(service.put(&path, &json!({})).await.json["quietHours"], Value::Null);
 }
 

@@ -82,8 +82,9 @@ fn read_quiet_hours(mut fields: Fields) -> Result<QuietHours, Problem> {
     if let Err(fault) = &read {
         let (name, given, message) = match fault {
             QuietFault::From => ("from", &from, "must be a time like 21:00"),
+            QuietFault::To if to == "24:00" => ("to", &to, END_OF_DAY),
             QuietFault::To => ("to", &to, "must be a time like 08:00"),
-            QuietFault::Empty => ("to", &to, "must be another time than from"),
+            QuietFault::Empty => ("to", &to, NEVER_END),
             QuietFault::TimeZone => (
                 "timeZone",
                 &time_zone,
@@ -104,6 +105,11 @@ fn read_quiet_hours(mut fields: Fields) -> Result<QuietHours, Problem> {
         )
     })
 }
+
+/// As clocks show it. They never show 24:00.
+const END_OF_DAY: &str = "must be a time like 08:00; the end of a day is 00:00";
+/// Whatever waits for such hours would wait until it expires.
+const NEVER_END: &str = "must be another time than from: hours without an end would keep messages for ever. To send nothing, pause the tenant";
 
 problems!(ReadProblems: STORE);
 
