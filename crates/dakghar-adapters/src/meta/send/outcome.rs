@@ -45,6 +45,13 @@ pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
 
 /// Judges an answer without a verdict of Meta's. A gateway that gave up waiting (502, 504, 408, 499) or failed (500,
 /// 503) may have passed the request on before.
+///
+/// A page in place of Meta's error is a doubt and no retry, although it is from Meta's edge and mostly means that the
+/// application was not reached. Nothing in such an answer proves that: the edge says 502 when what stands behind it broke
+/// off while it answered, and 503 when it gave up on it. A second attempt would be a second message to the person each time
+/// that the first had arrived. As a doubt, the message is settled by the webhook about it where it did go out, and where no
+/// webhook came by the policy that the tenant chose (`unknownOutcome`), which may well be to send it again. Refusals of the
+/// request itself (4xx) are another matter: who refuses does not pass on.
 fn not_from_meta(code: u16, what: &str) -> SendOutcome {
     match code {
         408 | 499 => unknown(&format!("{what} (HTTP {code})")),
