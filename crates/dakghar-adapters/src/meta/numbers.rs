@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Clock, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall};
+use dakghar_core::ports::{
+    Clock, NoAnswer, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ impl NumbersApi for MetaNumbers {
         }
     }
 
-    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>> {
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, NoAnswer> {
         if call.token.is_mock_token() {
             return Ok(passed::simulated(call.request.method));
         }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{PassedAnswer, PassedMethod, PassedRequest};
+use dakghar_core::ports::{NoAnswer, PassedAnswer, PassedMethod, PassedRequest};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use super::http::{GraphAnswer, GraphHttp, header_text};
+use super::http::{CallFailure, GraphAnswer, GraphHttp, header_text};
 use super::lenient_json::Fields;
 use super::proof;
 use super::refusal::refusal;
@@ -57,7 +57,7 @@ impl Outgoing {
         token: &Secret,
         proof: Option<&str>,
         timeout: Duration,
-    ) -> Result<PassedAnswer, Arc<str>> {
+    ) -> Result<PassedAnswer, NoAnswer> {
         let parameters = self
             .parameters
             .iter()
@@ -68,17 +68,33 @@ impl Outgoing {
         let what = (self.method.clone(), self.path.as_str());
         match http.any(what, &parameters, token, body, timeout).await {
             Ok(answer) => passed_back(answer),
-            Err(failure) => Err(failure.why()),
+            Err(failure) => Err(unanswered(failure)),
         }
     }
 }
 
-/// What is no JSON object is not from the Graph API, but from something before it.
-fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, Arc<str>> {
+fn unanswered(failure: CallFailure) -> NoAnswer {
+    match failure {
+        CallFailure::Unreachable(why) | CallFailure::Unwritable(why) => NoAnswer::NotDone(why),
+        CallFailure::Unknown(why) => NoAnswer::Lost(why),
+        CallFailure::TooLarge(why) => NoAnswer::TooLarge(why),
+    }
+}
+
+/// What is no JSON object is not from the Graph API, but from something before it. Such a thing may have passed the request on
+/// before it gave up, unless it blames the request.
+fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, NoAnswer> {
     let status = answer.status.as_u16();
     let text = String::from_utf8(answer.body).ok();
     let text = text.filter(|text| Fields::parse(text).is_some());
-    let body = text.ok_or_else(|| Arc::<str>::from(format!("the answer is not a JSON object (HTTP {status})")))?;
+    let body = text.ok_or_else(|| {
+        let why = format!("the answer is not a JSON object (HTTP {status})").into();
+        if matches!(status, 400..=498 | 511) && status != 408 {
+            NoAnswer::NotDone(why)
+        } else {
+            NoAnswer::Lost(why)
+        }
+    })?;
     let header = |name: &'static str| {
         let value = header_text(&answer.headers, name).filter(|value| value.len() <= HEADER_BYTES_MAX)?;
         Some((name, Arc::from(value)))

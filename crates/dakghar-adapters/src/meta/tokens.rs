@@ -10,7 +10,7 @@ use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AppAccess, TokenUnknown, TokensApi};
 
-use super::http::{CallFailure, GraphAnswer, GraphHttp};
+use super::http::{GraphAnswer, GraphHttp};
 use super::lenient_json::{Fields, elements, text};
 
 /// The time that a call may take.
@@ -40,11 +40,7 @@ impl MetaTokens {
         bearer: Option<&Secret>,
     ) -> Result<GraphAnswer, TokenUnknown> {
         let answer = self.http.get(path, asked, bearer, TIMEOUT).await;
-        answer.map_err(|failure| match failure {
-            CallFailure::Unreachable(why) | CallFailure::Unwritable(why) | CallFailure::Unknown(why) => {
-                TokenUnknown(why)
-            }
-        })
+        answer.map_err(|failure| TokenUnknown(failure.why()))
     }
 }
 

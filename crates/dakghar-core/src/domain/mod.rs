@@ -49,6 +49,7 @@ pub mod sending_rules;
 pub mod signatures;
 pub mod signup;
 pub mod steady;
+pub mod steering;
 pub mod tenant;
 pub mod time;
 pub mod told_time;

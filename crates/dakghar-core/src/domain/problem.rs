@@ -151,6 +151,8 @@ codes! {
     LastPhoneNumber = "last_phone_number", 409, "A tenant keeps one number at least";
     /// Other requests changed the same record at the same time, again and again.
     Conflict = "conflict", 409, "The resource changed at the same time";
+    /// Meta was asked to change something, and no answer says that it did or did not.
+    MetaOutcomeUnknown = "meta_outcome_unknown", 409, "Nobody knows whether Meta did it";
     /// The entries behind a place of the feed were erased.
     FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
     /// The link was used, or its time is over, or it was taken back.
@@ -159,6 +161,8 @@ codes! {
     VersionConflict = "version_conflict", 412, "The resource has changed since it was read";
     /// Meta refuses what was asked of it at once.
     MetaRefused = "meta_refused", 422, "Meta refuses it";
+    /// Meta's answer is larger than what is passed back.
+    MetaAnswerTooLarge = "meta_answer_too_large", 422, "Meta's answer is too large";
     /// Meta says that the access token does not work, or may not do what it is given for.
     AccessTokenRefused = "access_token_refused", 422, "Meta does not take the access token";
     /// The page on which customers connect their numbers is not set up.

@@ -15,6 +15,11 @@ impl<'a> RawMembers<'a> {
         serde_json::from_str(value.get()).ok()
     }
 
+    /// Every member in its place.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// Returns the value of a member, the last one where its name is given twice.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         let mut members = self.0.iter().rev();
@@ -64,6 +69,8 @@ mod tests {
         let text = r#"{"b":1.0e2,"a":"caf\u00e9","b":[ 1, {"x":null} ],"":{}}"#;
         let members: RawMembers<'_> = serde_json::from_str(text).unwrap();
         assert_eq!(members.object_of(|_, value| Some(value.get().to_owned())), text);
+        let names: Vec<&str> = members.members().map(|(name, _)| name).collect();
+        assert_eq!(names, ["b", "a", "b", ""]);
         assert_eq!(members.get("b").map(RawValue::get), Some(r#"[ 1, {"x":null} ]"#));
         let without = members.object_of(|name, value| (name != "b").then(|| value.get().to_owned()));
         assert_eq!(without, r#"{"a":"caf\u00e9","":{}}"#);

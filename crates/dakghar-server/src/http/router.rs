@@ -33,7 +33,7 @@ pub fn router(app: App, config: HttpConfig) -> Router {
         .route("/", get(async move || about(version)))
         .merge(graph::routes())
         .merge(onboard::routes())
-        .fallback(not_found)
+        .fallback(graph::not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(EdgeLayer::new(app.metrics.clone()).noting(app.health.failed_requests()))
         .with_state(HttpState::new(app, config))

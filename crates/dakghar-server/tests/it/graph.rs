@@ -349,6 +349,31 @@ async fn a_key_for_repetitions_is_honoured() {
 }
 
 #[tokio::test]
+async fn what_a_person_does_not_want_is_refused_with_metas_codes_for_that() {
+    let world = World::at_work().await;
+    let below = |what: &str| format!("/tenants/{}/{what}", world.tenant.id);
+    let closed = json!({"to": "+919111111111", "type": "text", "text": {"body": "hello"}, "requireOpenWindow": true});
+    let refusal = world.send(&closed).await;
+    assert_eq!(refused(&refusal), (400, 131_047), "{}", refusal.text);
+    assert_eq!(refusal.header("x-dakghar-code"), Some("window_closed"));
+    let rules = json!({"optOuts": {"enforce": "all"}});
+    assert_eq!(
+        world.service.put(&below("sending-rules"), &rules).await.status.as_u16(),
+        200
+    );
+    let opt_out = json!({"person": "+919111111111", "scope": "all"});
+    assert_eq!(
+        world.service.put(&below("opt-outs"), &opt_out).await.status.as_u16(),
+        200
+    );
+    let refusal = world.send(&hello("+919111111111")).await;
+    assert_eq!(refused(&refusal), (400, 131_050), "{}", refusal.text);
+    assert_eq!(refusal.header("x-dakghar-code"), Some("opted_out"));
+    assert_eq!(refusal.json["error"]["is_transient"], json!(false));
+    assert!(world.graph.seen.lock().is_empty());
+}
+
+#[tokio::test]
 async fn templates_go_to_the_endpoint_for_marketing_and_nothing_else_does() {
     let world = World::at_work().await;
     let path = format!("/v25.0/{NUMBER}/marketing_messages");

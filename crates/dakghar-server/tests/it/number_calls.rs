@@ -124,6 +124,13 @@ async fn people_are_blocked_and_the_profile_is_changed() {
             "{body}"
         );
     }
+    // What would make another request of it.
+    for name in ["access_token", "Method", "ids", "fields", "phone_number_id", "about[0]"] {
+        let answer = service
+            .patch(&path("profile"), &json!({"about": "Books", name: "x"}))
+            .await;
+        assert_eq!(answer.outcome(), (422, "unknown_field"), "{name}");
+    }
     let foreign = format!("/tenants/{}/phone-numbers/222222222222222/profile", tenant.id);
     assert_eq!(service.get(&foreign).await.outcome(), (404, "phone_number_not_found"));
     assert!(setup.numbers.asked().is_empty());

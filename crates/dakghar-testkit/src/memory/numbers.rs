@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall, PassedRequest};
+use dakghar_core::ports::{
+    NoAnswer, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall, PassedRequest,
+};
 use parking_lot::Mutex;
 
 /// Meta, asked about numbers. It does what it is asked until it is told to fail.
@@ -14,6 +16,7 @@ pub struct MemoryNumbers(Arc<Mutex<Told>>);
 #[derive(Debug, Default)]
 struct Told {
     failure: Option<NumberCallFailure>,
+    no_answer: Option<NoAnswer>,
     asked: Vec<String>,
     answers: VecDeque<PassedAnswer>,
 }
@@ -22,6 +25,11 @@ impl MemoryNumbers {
     /// Fails so from now on.
     pub fn fail(&self, failure: NumberCallFailure) {
         self.0.lock().failure = Some(failure);
+    }
+
+    /// Gives no answer to the one that is passed on next.
+    pub fn leave_unanswered(&self, why: NoAnswer) {
+        self.0.lock().no_answer = Some(why);
     }
 
     /// Answers so what is passed on next.
@@ -47,7 +55,7 @@ impl NumbersApi for MemoryNumbers {
             None => Ok(r#"{"success":true}"#.into()),
         }
     }
-    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>> {
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, NoAnswer> {
         let mut told = self.0.lock();
         let PassedRequest {
             method,
@@ -66,7 +74,10 @@ impl NumbersApi for MemoryNumbers {
             bytes.unwrap_or_default()
         ));
         if let Some(NumberCallFailure::NoAnswer(why)) = &told.failure {
-            return Err(why.clone());
+            return Err(NoAnswer::Lost(why.clone()));
+        }
+        if let Some(why) = told.no_answer.take() {
+            return Err(why);
         }
         Ok(told.answers.pop_front().unwrap_or_else(|| PassedAnswer {
             status: 200,

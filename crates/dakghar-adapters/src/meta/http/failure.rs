@@ -13,13 +13,15 @@ pub(in crate::meta) enum CallFailure {
     Unwritable(Arc<str>),
     /// The request may have been carried out.
     Unknown(Arc<str>),
+    /// The same, and the answer came but is larger than what is read.
+    TooLarge(Arc<str>),
 }
 
 impl CallFailure {
     /// The reason, whatever it means.
     pub(in crate::meta) fn why(self) -> Arc<str> {
         match self {
-            Self::Unreachable(why) | Self::Unwritable(why) | Self::Unknown(why) => why,
+            Self::Unreachable(why) | Self::Unwritable(why) | Self::Unknown(why) | Self::TooLarge(why) => why,
         }
     }
 

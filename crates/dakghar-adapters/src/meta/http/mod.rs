@@ -241,7 +241,7 @@ async fn read(mut response: Response, bytes_max: usize) -> Result<GraphAnswer, C
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > bytes_max => {
                 let why = format!("the answer is larger than {} KiB", bytes_max / 1024);
-                return Err(CallFailure::unknown(why));
+                return Err(CallFailure::TooLarge(why.into()));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,

@@ -43,7 +43,7 @@ impl MetaMessages {
             }
             Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
             Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
-            Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
+            Err(CallFailure::Unknown(why) | CallFailure::TooLarge(why)) => SendOutcome::Unknown { why },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::ids::{MessageId, WabaId, Wamid};
 use super::super::problem::ErrorCode;
+use super::super::steering::{names_subject, steers};
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
 use super::json::{Member, Node, Number};
@@ -25,6 +26,7 @@ const IDENTITY_KEY_HASH_CHARS_MAX: usize = 256;
 const CATEGORY_CHARS_MAX: usize = 64;
 /// Meta drops an undelivered message after 30 days in any case.
 const TTL_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+const NO_PART_OF_A_MESSAGE: &str = "is no part of a message: it would change what Meta is asked";
 
 /// The fields to pass on, by Meta's names.
 pub(super) type Envelope<'b> = Vec<(&'b str, &'b Member<'b>)>;
@@ -50,9 +52,22 @@ pub(super) fn read<'b>(fields: &Fields<'b>, kind: &str, is_raw: bool, findings: 
             envelope.push((name, member));
         }
     }
-    let unknown = fields.unknown(kind).into_iter();
-    envelope.extend(unknown.map(|member| (&*member.name, member)));
+    if is_no_part_of_a_message(kind) {
+        findings.add(ErrorCode::InvalidType, &At::field("type"), NO_PART_OF_A_MESSAGE);
+    }
+    for member in fields.unknown(kind) {
+        if is_no_part_of_a_message(&member.name) {
+            findings.add(ErrorCode::UnknownField, &At::field(&member.name), NO_PART_OF_A_MESSAGE);
+        } else {
+            envelope.push((&*member.name, member));
+        }
+    }
     envelope
+}
+
+/// What only Meta may know passes on, but for names that make another request of it.
+fn is_no_part_of_a_message(name: &str) -> bool {
+    steers(name) || names_subject(name)
 }
 
 /// True if the fields say that the message is marketing: by Meta's name of the category, or by an option that only Meta's

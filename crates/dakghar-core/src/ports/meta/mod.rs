@@ -9,7 +9,7 @@ mod webhooks;
 
 pub use numbers::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
 pub use onboarding::{ACCOUNT_NUMBERS_MAX, Bearer, CreditShare, OnboardingApi, WebhookOverride};
-pub use passed::{PassedAnswer, PassedCall, PassedMethod, PassedRequest};
+pub use passed::{NoAnswer, PassedAnswer, PassedCall, PassedMethod, PassedRequest};
 pub use send::{MessagesApi, SendCall};
 pub use tokens::{AppAccess, TokenUnknown, TokensApi};
 pub use webhooks::{SignatureCheck, WebhookCodec};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::passed::{PassedAnswer, PassedCall};
+use super::passed::{NoAnswer, PassedAnswer, PassedCall};
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::ids::PhoneNumberId;
 use crate::domain::secret::Secret;
@@ -75,6 +75,6 @@ pub trait NumbersApi: Send + Sync {
     /// one without any request.
     ///
     /// # Errors
-    /// Meta gave no answer that could be passed back: why.
-    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>>;
+    /// Meta gave no answer that could be passed back.
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, NoAnswer>;
 }

@@ -53,6 +53,17 @@ pub struct PassedCall<'a> {
     pub timeout: Duration,
 }
 
+/// The reason why there is no answer of Meta's that could be passed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Meta did not do it: not one byte of the request left, or something in between refused it.
+    NotDone(Arc<str>),
+    /// Meta may have done it: what came back is lost, or is not from Meta.
+    Lost(Arc<str>),
+    /// Meta answered with more than is passed back, and would do so again.
+    TooLarge(Arc<str>),
+}
+
 /// Meta's answer, whatever it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedAnswer {

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use dakghar_core::app::BLOCKED_AT_ONCE_MAX;
 use dakghar_core::domain::audit::Principal;
+use dakghar_core::domain::steering::{is_plain_name, names_subject, steers};
 use dakghar_core::domain::{ErrorCode, MessageId, MessageKey, Problem};
 use dakghar_core::ports::NumberAsk;
 use serde::Serialize;
@@ -227,7 +228,8 @@ pub(in crate::http) async fn change_profile(
     change(&state, &scope, &number, NumberAsk::ChangeProfile(fields), &by).await
 }
 
-/// Notes what Meta would refuse. Fields that are not known here are Meta's to judge.
+/// Notes what Meta would refuse. Fields that are not known here are Meta's to judge, but for those that would make another
+/// request of this one.
 fn check_profile(body: &[u8]) -> Result<(), Problem> {
     let mut fields = Fields::parse(body)?;
     for (name, chars_max) in [
@@ -252,7 +254,8 @@ fn check_profile(body: &[u8]) -> Result<(), Problem> {
             "must be two links of 256 characters at most",
         );
     }
-    for name in fields.names() {
+    let is_metas = |name: &String| is_plain_name(name) && !steers(name) && !names_subject(name);
+    for name in fields.names().into_iter().filter(is_metas) {
         fields.pass(&name);
     }
     fields.finish()

@@ -189,6 +189,8 @@ const fn is_of_a_name(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use dakghar_core::domain::steering::steers;
+
     use super::*;
 
     #[test]
@@ -229,6 +231,9 @@ mod tests {
                 assert_eq!(find(of, Some(edge), &Method::POST), None, "{edge}");
             }
         }
+        // Of the names that may make another request of one only those pass whose values are looked at.
+        let steering: Vec<&str> = PARAMETERS.into_iter().filter(|name| steers(name)).collect();
+        assert_eq!(steering, ["fields", "summary"]);
         assert_eq!(find(Of::Number, None, &Method::DELETE), None);
         assert_eq!(
             find(Of::Media, None, &Method::DELETE),

@@ -62,20 +62,21 @@ impl GraphError {
         Problem::new(ErrorCode::NotFound, detail).into()
     }
 
-    pub(super) fn into_response(self) -> Response {
+    /// Makes the answer. `request_id` stands for Meta's trace where the refusal has none, as one that we made in Meta's place.
+    pub(super) fn into_response(self, request_id: Option<&str>) -> Response {
         match self {
             Self::Ours(error) => {
                 let mut response = error.into_response();
                 response.extensions_mut().insert(InMetasForm);
                 response
             }
-            Self::Metas(error, message_id) => of_meta(&error, message_id),
+            Self::Metas(error, message_id) => of_meta(&error, message_id, request_id),
         }
     }
 }
 
 /// Meta's refusal, in Meta's words.
-fn of_meta(error: &SendError, message_id: Option<MessageId>) -> Response {
+fn of_meta(error: &SendError, message_id: Option<MessageId>, request_id: Option<&str>) -> Response {
     let code = error.code.unwrap_or(131_000);
     let mut body = Map::new();
     body.insert("message".into(), (&*error.message).into());
@@ -88,8 +89,8 @@ fn of_meta(error: &SendError, message_id: Option<MessageId>) -> Response {
         let data = json!({"messaging_product": "whatsapp", "details": &**details});
         body.insert("error_data".into(), data);
     }
-    if let Some(fbtrace_id) = &error.fbtrace_id {
-        body.insert("fbtrace_id".into(), (&**fbtrace_id).into());
+    if let Some(fbtrace_id) = error.fbtrace_id.as_deref().or(request_id) {
+        body.insert("fbtrace_id".into(), fbtrace_id.into());
     }
     let status = error.http_status.and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.filter(|status| status.is_client_error() || status.is_server_error());
@@ -189,6 +190,12 @@ impl Metas {
             E::Overloaded | E::StoreUnavailable | E::ShuttingDown | E::StoreFull | E::MetaUnavailable | E::Conflict => {
                 make(503, 2, "Service temporarily unavailable")
             }
+            // Meta refuses such messages by these, mostly in a status after it has taken them.
+            E::OptedOut => make(400, 131_050, "The person wants no such messages"),
+            E::WindowClosed => make(400, 131_047, "The person wrote more than 24 hours ago, or never"),
+            E::MetaAnswerTooLarge => make(400, 100, "Too much was asked for at once"),
+            // A client that repeats what Meta calls transient must not repeat this.
+            E::MetaOutcomeUnknown => make(400, 135_000, "Nobody knows whether it was done"),
             E::Internal | E::RecordUnreadable => make(500, 131_000, "Something went wrong"),
             _ if is_missing => make(400, 131_008, "Required parameter is missing"),
             E::InvalidTo
@@ -228,5 +235,15 @@ mod tests {
         }
         let missing = Problem::field(ErrorCode::InvalidTo, "/to", "is required");
         assert_eq!(Metas::of(&missing).code, 131_008);
+        for (code, expected) in [
+            (ErrorCode::OptedOut, (400, 131_050)),
+            (ErrorCode::WindowClosed, (400, 131_047)),
+            (ErrorCode::MetaAnswerTooLarge, (400, 100)),
+            (ErrorCode::MetaOutcomeUnknown, (400, 135_000)),
+            (ErrorCode::MetaUnavailable, (503, 2)),
+        ] {
+            let metas = Metas::of(&Problem::new(code, "x"));
+            assert_eq!((metas.status, metas.code), expected, "{code:?}");
+        }
     }
 }

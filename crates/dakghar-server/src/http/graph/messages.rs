@@ -77,7 +77,8 @@ pub(super) fn refuse_token_in_query(query: Option<&str>) -> Result<(), Problem> 
         .map(|pair| pair.split('=').next().unwrap_or_default());
     // Any escape in such a name makes it another one for nobody but a decoder.
     for name in names {
-        if name.contains("access_token") || name.contains("appsecret_proof") || name.contains('%') {
+        let name = name.to_ascii_lowercase();
+        if name.contains("access_token") || name.contains("appsecret") || name.contains('%') {
             let detail = "The API key belongs into the Authorization header, and nothing like it into the URL.";
             return Err(Problem::new(ErrorCode::BadRequest, detail));
         }

@@ -6,6 +6,8 @@
 
 mod allowed;
 pub(super) mod errors;
+mod form;
+mod members;
 mod messages;
 mod pages;
 mod passing;
@@ -19,6 +21,7 @@ use axum::routing::any;
 use dakghar_core::domain::{ErrorCode, Problem};
 
 use super::problem::ApiError;
+use super::request_id::RequestId;
 use super::state::HttpState;
 use errors::GraphError;
 use path::GraphPath;
@@ -30,11 +33,26 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/{version}/{node}/{edge}", any(answer))
 }
 
+/// True for the paths of this face, also where nothing is at them: whoever asks there is a client of Meta's.
+pub(super) fn is_metas(path: &str) -> bool {
+    GraphPath::parse(path).is_some()
+}
+
+/// The answer where no route is, of this face or of none.
+pub(super) async fn not_found(request: Request) -> Response {
+    let detail = "No route has this path; see /docs.";
+    let problem = Problem::new(ErrorCode::NotFound, detail);
+    if is_metas(request.uri().path()) {
+        return GraphError::from(problem).into_response(None);
+    }
+    ApiError::from(problem).into_response()
+}
+
 async fn answer(State(state): State<HttpState>, request: Request) -> Response {
+    let request_id = RequestId::of(request.extensions());
     let path = request.uri().path().to_owned();
     let Some(path) = GraphPath::parse(&path) else {
-        let detail = "No route has this path; see /docs.";
-        return ApiError::from(Problem::new(ErrorCode::NotFound, detail)).into_response();
+        return not_found(request).await;
     };
     let answered = match path.send_endpoint(request.method()) {
         Some((number, endpoint)) => Box::pin(messages::send(&state, number, endpoint, request)).await,
@@ -43,5 +61,5 @@ async fn answer(State(state): State<HttpState>, request: Request) -> Response {
         }
         None => Box::pin(passing::pass(&state, &path, request)).await,
     };
-    answered.unwrap_or_else(GraphError::into_response)
+    answered.unwrap_or_else(|error| error.into_response(request_id.as_deref()))
 }

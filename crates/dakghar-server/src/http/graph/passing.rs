@@ -15,6 +15,8 @@ use dakghar_core::ports::{PassedAnswer, PassedMethod, PassedRequest};
 
 use super::allowed::{self, Of};
 use super::errors::GraphError;
+use super::form;
+use super::members;
 use super::messages::refuse_token_in_query;
 use super::pages::{self, Here};
 use super::path::GraphPath;
@@ -54,13 +56,13 @@ pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Reque
         let detail = "The account has numbers of other tenants too, so only the operator may change it, at Meta.";
         return Err(Problem::new(ErrorCode::Forbidden, detail).into());
     }
-    let parameters = allowed::passing(parameters).map_err(|name| no_parameter(&name))?;
+    let parameters = passing_of(&tenant, parameters)?;
     let number = number_of(&tenant, named.of, path.id, &parameters);
     let number = number.ok_or_else(|| GraphError::unsupported(&head.method, path.id))?;
     // It counts among the bodies in memory until Meta has answered.
     let given = match method {
         PassedMethod::Get => None,
-        _ => read(state, &head, body, tenant.id, path).await?,
+        _ => read(state, &head, body, &tenant, path).await?,
     };
     let place = state.passing();
     let _place = place.try_acquire().map_err(|_| {
@@ -139,6 +141,16 @@ fn parameters_of(head: &Parts) -> Result<Vec<(String, String)>, Problem> {
     Ok(parameters)
 }
 
+/// The parameters that pass. A number that one of them names is the tenant's own.
+fn passing_of(tenant: &SharedTenant, parameters: Vec<(String, String)>) -> Result<Vec<(String, String)>, Problem> {
+    let parameters = allowed::passing(parameters).map_err(|name| no_parameter(&name))?;
+    let is_foreign = |(name, id): &(String, String)| name == PHONE_NUMBER_ID && !is_own_number(tenant, id);
+    if parameters.iter().any(is_foreign) {
+        return Err(no_parameter(PHONE_NUMBER_ID));
+    }
+    Ok(parameters)
+}
+
 /// Finds out what an id names. An id that is a number or an account of anybody here is never taken for media.
 async fn named(
     state: &HttpState,
@@ -210,48 +222,27 @@ async fn read(
     state: &HttpState,
     head: &Parts,
     body: Body,
-    owner: TenantId,
+    tenant: &SharedTenant,
     path: &GraphPath<'_>,
 ) -> Result<Option<(String, ReadBody<BytesOwner>)>, GraphError> {
-    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.unwrap_or_default().to_owned();
-    let is_form = kind.to_ascii_lowercase().starts_with("multipart/form-data;");
+    let mut kinds = head.headers.get_all(CONTENT_TYPE).iter();
+    let kind = kinds.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_form = kind.to_ascii_lowercase().starts_with("multipart/form-data;") && kinds.next().is_none();
     if path.edge == Some("media") && is_form {
-        let read = body::read_upload(body, state, Some(owner)).await?;
-        refuse_names(
-            &read,
-            &[
-                b"name=\"access_token\"",
-                b"name=\"method\"",
-                b"name=access_token",
-                b"name=method",
-            ],
-        )?;
+        let read = body::read_upload(body, state, Some(tenant.id)).await?;
+        let kind = form::check(kind, &read)?;
         return Ok(Some((kind, read)));
     }
-    let read = body::read_optional_json(&head.headers, body, state, Some(owner)).await?;
+    let read = body::read_optional_json(&head.headers, body, state, Some(tenant.id)).await?;
     if read.is_empty() {
         return Ok(None);
     }
-    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&read)
-        .map_err(|_| Problem::new(ErrorCode::MalformedJson, "The body must be one JSON object."))?;
-    let is_foreign = |name: &&String| ["access_token", "appsecret_proof", "method", "batch"].contains(&name.as_str());
-    if let Some(name) = members.keys().find(is_foreign) {
-        let detail = format!("'{name}' must not be in the body.");
-        return Err(Problem::new(ErrorCode::BadRequest, detail).into());
-    }
+    members::check(&read, |id| id == path.id || is_own_number(tenant, id))?;
     Ok(Some(("application/json".to_owned(), read)))
 }
 
-fn refuse_names(bytes: &[u8], names: &[&[u8]]) -> Result<(), Problem> {
-    let has = |name: &&[u8]| bytes.windows(name.len()).any(|window| window == *name);
-    if names.iter().any(has) {
-        return Err(Problem::new(
-            ErrorCode::BadRequest,
-            "The form must have no access token and no method.",
-        ));
-    }
-    Ok(())
+fn is_own_number(tenant: &SharedTenant, id: &str) -> bool {
+    PhoneNumberId::parse(id).is_ok_and(|id| tenant.number(Some(&id)).is_some())
 }
 
 /// The address of this request, as its client wrote it.

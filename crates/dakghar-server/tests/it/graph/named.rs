@@ -92,6 +92,9 @@ async fn a_reaction_to_what_was_never_sent_is_refused_without_a_call() {
             .send(&json!({"to": "+919111111111", "type": "reaction", "reaction": {"message_id": id, "emoji": "👍"}}))
             .await;
         assert_eq!(super::refused(&answer), (400, 131_009), "{id}: {}", answer.text);
+        // Ours, as Meta was not asked.
+        let trace = answer.json["error"]["fbtrace_id"].as_str();
+        assert_eq!(trace, answer.header("x-request-id"), "{}", answer.text);
     }
     let seen = world.graph.seen.lock().clone();
     assert!(

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use dakghar_core::ports::NumberCallFailure;
+use dakghar_core::ports::{NoAnswer, NumberCallFailure};
 use serde_json::{Value, json};
 
 use super::{NUMBER, PATIENCE, World, refused};
@@ -138,12 +138,26 @@ async fn nothing_of_another_tenant_passes() {
         format!("/v25.0/{NUMBER}?ids={OTHER}"),
         format!("/v25.0/{NUMBER}?method=delete"),
         format!("/v25.0/{NUMBER}?access_token=x"),
+        format!("/v25.0/{NUMBER}?Access_Token=x"),
+        format!("/v25.0/{NUMBER}?phone_number_id={OTHER}"),
+        format!("/v25.0/{ACCOUNT}/message_templates?phone_number_id={OTHER}"),
         format!("/v25.0/{NUMBER}%2f..%2f{OTHER}"),
     ] {
         assert_eq!(refused(&get(&world, &path).await), (400, 100), "{path}");
     }
     let profile = format!("/v25.0/{NUMBER}/whatsapp_business_profile");
-    for body in [json!({"access_token": "x"}), json!({"method": "delete"}), json!([])] {
+    for body in [
+        json!({"access_token": "x"}),
+        json!({"access_token[0]": "x"}),
+        json!({"method": "delete"}),
+        json!({"Method": "delete"}),
+        json!({"ids": OTHER}),
+        json!({"fields": "id,owner_business_info{id,owned_businesses}"}),
+        json!({"include_headers": false}),
+        json!({"phone_number_id": OTHER}),
+        json!({"id": OTHER}),
+        json!([]),
+    ] {
         let answer = ask(&world, &world.tenant.key, Method::POST, &profile, Some(&body)).await;
         assert_eq!(refused(&answer), (400, 100), "{body}");
     }
@@ -217,8 +231,19 @@ async fn media_is_found_by_its_number_and_nothing_else_is_media() {
     assert_eq!(uploaded.json, json!({"id": "42"}));
     let expected = format!("Post {NUMBER}/media? multipart/form-data; boundary=b {}", form.len());
     assert_eq!(world.setup.numbers.asked(), [expected]);
-    let with_token = form.replace("name=\"file\"", "name=\"access_token\"");
-    assert_eq!(refused(&world.service.call_raw(upload(&with_token)).await), (400, 100));
+    // Also one whose file is about a form.
+    let page = form.replace("\r\nx\r\n", "\r\n<input name=\"method\">\r\n");
+    assert_eq!(world.service.call_raw(upload(&page)).await.status.as_u16(), 200);
+    world.setup.numbers.asked();
+    for name in ["\"access_token\"", "\"fields\"", " \"method\"", "'method'", "\"method"] {
+        let with_name = form.replace("\"file\"", name);
+        assert_eq!(
+            refused(&world.service.call_raw(upload(&with_name)).await),
+            (400, 100),
+            "{name}"
+        );
+    }
+    assert_eq!(world.setup.numbers.asked(), [""; 0], "Meta was asked nothing");
 }
 
 #[tokio::test]
@@ -252,6 +277,55 @@ async fn metas_answers_pass_as_they_are_but_for_links_to_further_pages() {
         .numbers
         .fail(NumberCallFailure::NoAnswer("no answer in time".into()));
     assert_eq!(refused(&get(&world, &path).await), (503, 2));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_or_too_large_says_what_to_do_and_a_change_is_not_to_be_repeated() {
+    let (world, _) = world().await;
+    let profile = format!("/v25.0/{NUMBER}/whatsapp_business_profile");
+    let about = json!({"about": "Books"});
+    let lost = || NoAnswer::Lost("no answer in time".into());
+    let large = || NoAnswer::TooLarge("the answer is larger than 4096 KiB".into());
+    let unreachable = || NoAnswer::NotDone("the Graph API refused the connection".into());
+    let codes = ["meta_unavailable", "meta_answer_too_large", "meta_outcome_unknown"];
+    for (method, why, expected, code) in [
+        (Method::GET, lost(), (503, 2), codes[0]),
+        (Method::GET, large(), (400, 100), codes[1]),
+        (Method::GET, unreachable(), (503, 2), codes[0]),
+        (Method::POST, lost(), (400, 135_000), codes[2]),
+        (Method::POST, large(), (400, 135_000), codes[2]),
+        (Method::POST, unreachable(), (503, 2), codes[0]),
+    ] {
+        world.setup.numbers.leave_unanswered(why);
+        let body = (method == Method::POST).then_some(&about);
+        let answer = ask(&world, &world.tenant.key, method, &profile, body).await;
+        assert_eq!(refused(&answer), expected, "{}", answer.text);
+        assert_eq!(answer.header("x-dakghar-code"), Some(code));
+        assert_eq!(
+            answer.json["error"]["is_transient"],
+            json!(expected.0 == 503),
+            "{}",
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_under_a_version_is_answered_in_metas_form() {
+    let (world, _) = world().await;
+    for path in [
+        format!("/v25.0/{NUMBER}/"),
+        format!("/v25.0/{NUMBER}/messages/"),
+        format!("/v25.0/{NUMBER}/messages/1/2"),
+        "/v25.0/".to_owned(),
+        "/v25.0".to_owned(),
+        format!("/v25.0/{NUMBER}?x={}", "y".repeat(9 * 1024)),
+    ] {
+        let answer = get(&world, &path).await;
+        assert_eq!(refused(&answer), (400, 100), "{path}");
+        assert!(answer.json["error"]["fbtrace_id"].is_string(), "{}", answer.text);
+    }
+    assert_eq!(get(&world, "/v25/111/").await.outcome(), (404, "not_found"));
 }
 
 #[tokio::test]

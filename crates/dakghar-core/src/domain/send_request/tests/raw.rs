@@ -33,7 +33,7 @@ fn the_body_goes_on_as_it_is_however_odd() {
 
 #[test]
 fn whom_it_goes_to_is_checked_and_nothing_else_may_stand_beside_it() {
-    use ErrorCode::{InvalidField, InvalidTo, InvalidType, TypeMismatch};
+    use ErrorCode::{InvalidField, InvalidTo, InvalidType, TypeMismatch, UnknownField};
     for (body, code, pointer) in [
         (raw("[]", ""), InvalidField, "/raw"),
         (raw(r#""x""#, ""), InvalidField, "/raw"),
@@ -49,6 +49,16 @@ fn whom_it_goes_to_is_checked_and_nothing_else_may_stand_beside_it() {
             raw(r#"{"to":"+919111111111","text":{},"messaging_product":"sms"}"#, ""),
             InvalidField,
             "/raw/messaging_product",
+        ),
+        (
+            raw(r#"{"to":"+919111111111","text":{},"Method":"delete"}"#, ""),
+            UnknownField,
+            "/raw/Method",
+        ),
+        (
+            raw(r#"{"to":"+919111111111","type":"ids","ids":"222"}"#, ""),
+            InvalidType,
+            "/raw/type",
         ),
         (
             raw(r#"{"to":"+919111111111","text":{}}"#, r#","to":"+919111111111""#),

@@ -29,6 +29,27 @@ fn a_field_that_is_nearly_one_of_ours_is_refused_with_a_hint() {
 }
 
 #[test]
+fn fields_that_would_make_another_request_of_it_do_not_pass_on() {
+    for name in [
+        "access_token",
+        "access_token[0]",
+        "appsecret_proof",
+        "method",
+        "Method",
+        "ids",
+        "fields",
+        "batch",
+        "include_headers",
+        "phone_number_id",
+        "id",
+    ] {
+        let body = with_fields(&format!(r#""{name}":"222""#));
+        check_refused(&body, ErrorCode::UnknownField, &format!("/{name}"));
+    }
+    accept(&with_fields(r#""identity":"a","methods":["b"]"#));
+}
+
+#[test]
 fn fields_that_only_meta_may_know_are_few() {
     let fields = |count: usize| {
         let fields: Vec<String> = (0..count).map(|i| format!(r#""future_{i:03}_field":1"#)).collect();
