@@ -7,11 +7,15 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaNumbers};
 use dakghar_core::domain::PhoneNumberId;
 use dakghar_core::domain::message::SendOutcome;
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi as _};
+use dakghar_core::ports::{
+    NoAnswer, NumberAsk, NumberCall, NumberCallFailure, NumbersApi as _, PassedAnswer, PassedCall, PassedMethod,
+    PassedRequest,
+};
 use dakghar_graph_sim::{Endpoint, GraphSim, Outcome, SimConfig};
 use dakghar_testkit::TestClock;
 use serde_json::{Value, json};
 
+use super::peer::{Act, Peer, answer};
 use super::{OPAQUE, client, message, send_as};
 
 async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, NumberCallFailure> {
@@ -157,4 +161,50 @@ async fn calls_at_once_have_the_proof_of_the_apps_secret_until_meta_refuses_it()
     assert!(!marked(None).await, "the app requires one");
     sim.require_proof(false);
     assert!(marked(Some("an old secret")).await, "it is made again without a proof");
+}
+
+async fn pass(base_url: &str) -> Result<PassedAnswer, NoAnswer> {
+    let http = GraphHttp::new(GraphConfig::new(base_url, "v25.0")).unwrap();
+    let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
+    let request = PassedRequest {
+        method: PassedMethod::Get,
+        path: "111/whatsapp_business_profile".into(),
+        parameters: Vec::new(),
+        body: None,
+    };
+    let call = PassedCall {
+        request,
+        token: &Secret::new("token"),
+        app_secret: None,
+        timeout: Duration::from_secs(5),
+    };
+    numbers.pass(call).await
+}
+
+#[tokio::test]
+async fn what_is_passed_on_and_not_answered_was_not_done_or_may_have_been() {
+    let page = "<html><body>x</body></html>";
+    let large = format!(r#"{{"data":"{}"}}"#, "x".repeat(4 * 1024 * 1024));
+    for (act, expected) in [
+        (Act::Close, "lost"),
+        (Act::Answer(answer("502 Bad Gateway", "", page)), "lost"),
+        (Act::Answer(answer("408 Request Timeout", "", page)), "lost"),
+        (Act::Answer(answer("200 OK", "", page)), "lost"),
+        (Act::Answer(answer("403 Forbidden", "", page)), "not done"),
+        (Act::Answer(answer("200 OK", "", &large)), "too large"),
+    ] {
+        let peer = Peer::start([act]).await;
+        let found = match pass(&peer.base_url).await {
+            Ok(answer) => panic!("{expected}: {}", answer.status),
+            Err(NoAnswer::NotDone(_)) => "not done",
+            Err(NoAnswer::Lost(_)) => "lost",
+            Err(NoAnswer::TooLarge(_)) => "too large",
+        };
+        assert_eq!(found, expected);
+        assert_eq!(peer.requests().len(), 1, "{expected}");
+    }
+    let nobody = pass("http://127.0.0.1:1").await;
+    assert!(matches!(nobody, Err(NoAnswer::NotDone(_))), "{nobody:?}");
+    let peer = Peer::start([Act::Answer(answer("400 Bad Request", "", r#"{"error":{"code":100}}"#))]).await;
+    assert_eq!(pass(&peer.base_url).await.map(|answer| answer.status), Ok(400));
 }

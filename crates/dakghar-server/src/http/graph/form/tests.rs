@@ -123,7 +123,12 @@ fn parts_of_another_name_do_not_pass_however_it_is_written() {
     ] {
         is_refused(&upload(disposition, b"delete"));
     }
-    // What Meta reads as another header, or as a second head.
+    let long = format!(r#"name="type"; filename="{}""#, "a".repeat(HEAD_BYTES_MAX));
+    is_refused(&upload(&long, b"x"));
+}
+
+#[test]
+fn heads_of_parts_that_can_be_read_in_two_ways_do_not_pass() {
     for head in [
         "Content-Disposition: form-data; name=\"type\"\r\nContent-Disposition: form-data; name=\"method\"",
         "Content-Disposition: form-data; name=\"type\"\r\n name=\"method\"",
@@ -140,8 +145,6 @@ fn parts_of_another_name_do_not_pass_however_it_is_written() {
     ] {
         is_refused(format!("--bb\r\n{head}\r\n\r\ndelete\r\n--bb--\r\n").as_bytes());
     }
-    let long = format!(r#"name="type"; filename="{}""#, "a".repeat(HEAD_BYTES_MAX));
-    is_refused(&upload(&long, b"x"));
 }
 
 #[test]
