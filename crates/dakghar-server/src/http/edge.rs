@@ -104,7 +104,7 @@ where
         if let Some(problem) = refuse(&request) {
             count_refusal(&self.metrics, problem.code);
             webhook.answered(Some(problem.code));
-            let mut response = if graph::is_metas(request.uri().path()) {
+            let mut response = if graph::path::is_metas(request.uri().path()) {
                 graph::errors::answer(&problem, id_text(&id), HeaderMap::new())
             } else {
                 problem::answer(&problem, id_text(&id), version, HeaderMap::new())

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::super::country::is_between_digits;
+
 /// The digits of the longest number that is written with something between them. Source: E.164.
 const NUMBER_DIGITS_MAX: usize = 15;
 /// Fewer digits are no number of a person.
@@ -48,12 +50,7 @@ fn code_point(chars: &mut Peekable<Chars<'_>>) -> char {
 
 /// True if `is_meant` holds for a number of the text that is written in groups of digits, such as `+91 98765-01234`.
 pub(super) fn spaced_numbers(text: &str, is_meant: impl Fn(&str) -> bool) -> bool {
-    let is_between = |char: char| {
-        matches!(
-            char,
-            ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{202f}' | '\u{2011}'
-        )
-    };
+    let is_between = |char: char| char == '/' || is_between_digits(char);
     let is_of_number = |char: char| char.is_ascii_digit() || is_between(char);
     text.split(|char| !is_of_number(char)).any(|run| {
         let groups: Vec<&str> = run.split(is_between).filter(|group| !group.is_empty()).collect();

@@ -11,7 +11,7 @@ mod members;
 mod messages;
 mod pages;
 mod passing;
-mod path;
+pub(super) mod path;
 mod sent;
 
 use axum::Router;
@@ -33,16 +33,11 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/{version}/{node}/{edge}", any(answer))
 }
 
-/// True for the paths of this face, also where nothing is at them: whoever asks there is a client of Meta's.
-pub(super) fn is_metas(path: &str) -> bool {
-    GraphPath::parse(path).is_some()
-}
-
 /// The answer where no route is, of this face or of none.
 pub(super) async fn not_found(request: Request) -> Response {
     let detail = "No route has this path; see /docs.";
     let problem = Problem::new(ErrorCode::NotFound, detail);
-    if is_metas(request.uri().path()) {
+    if path::is_metas(request.uri().path()) {
         return GraphError::from(problem).into_response(None);
     }
     ApiError::from(problem).into_response()

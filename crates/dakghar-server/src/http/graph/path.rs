@@ -55,6 +55,11 @@ impl<'a> GraphPath<'a> {
     }
 }
 
+/// True for the paths of this face, also where nothing is at them: whoever asks there is a client of Meta's.
+pub(in crate::http) fn is_metas(path: &str) -> bool {
+    GraphPath::parse(path).is_some()
+}
+
 fn is_version(text: &str) -> bool {
     let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let numbers = text.strip_prefix('v').and_then(|rest| rest.split_once('.'));
