@@ -81,7 +81,7 @@ fn unanswered(failure: CallFailure) -> NoAnswer {
     }
 }
 
-/// What is no JSON object is not from the Graph API, but from something before it. Such a thing may have passed the request on
+/// An answer that is no JSON object is not from the Graph API, but from something before it. Such a thing may have passed the request on
 /// before it gave up, unless it blames the request.
 fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, NoAnswer> {
     let status = answer.status.as_u16();

@@ -4,7 +4,7 @@
 //! one about something else. What a tenant writes must not do that: it goes out with a token that may see more than the
 //! tenant does. Meta reads such names in more than one spelling.
 
-/// What turns a request into another one.
+/// Names that turn a request into another one.
 const STEERING: [&str; 15] = [
     "_method",
     "batch",
@@ -26,7 +26,7 @@ const STEERING: [&str; 15] = [
 /// The same by any part of a name.
 const SECRETS: [&str; 2] = ["access_token", "appsecret"];
 
-/// What names the thing that a request is about.
+/// Names of ids: those of the thing that a request is about.
 const SUBJECTS: [&str; 2] = ["id", "phone_number_id"];
 
 /// True if a member or parameter of this name, however it is spelled, may turn a request into another one, or has a secret.

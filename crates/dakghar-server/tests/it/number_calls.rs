@@ -124,7 +124,7 @@ async fn people_are_blocked_and_the_profile_is_changed() {
             "{body}"
         );
     }
-    // What would make another request of it.
+    // Names that would make another request of it.
     for name in ["access_token", "Method", "ids", "fields", "phone_number_id", "about[0]"] {
         let answer = service
             .patch(&path("profile"), &json!({"about": "Books", name: "x"}))

@@ -65,7 +65,7 @@ pub(super) fn read<'b>(fields: &Fields<'b>, kind: &str, is_raw: bool, findings: 
     envelope
 }
 
-/// What only Meta may know passes on, but for names that make another request of it.
+/// True for a name that would make another request of the message. Other names that only Meta may know pass on.
 fn is_no_part_of_a_message(name: &str) -> bool {
     steers(name) || names_subject(name)
 }

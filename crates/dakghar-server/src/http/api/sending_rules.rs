@@ -16,7 +16,7 @@ use crate::http::views::{SendingRulesView, enforced, quiet_for};
 
 /// As clocks show it. They never show 24:00.
 const END_OF_DAY: &str = "must be a time like 08:00; the end of a day is 00:00";
-/// Whatever waits for such hours would wait until it expires.
+/// Messages that wait for such hours would wait until they expire.
 const NEVER_END: &str = "must be another time than from: hours without an end would keep messages for ever. To send nothing, pause the tenant";
 
 /// What is to be kept to. What is left out is as for a new tenant.
