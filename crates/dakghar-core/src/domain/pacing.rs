@@ -96,7 +96,7 @@ impl Pace {
         }
         self.lanes.shift(ahead);
         self.share.shift(ahead);
-        self.gate.tat_us -= ahead;
+        self.gate.shift(ahead);
         self.paused_until_us -= ahead;
         self.seen_us = now_us;
     }
@@ -141,12 +141,12 @@ impl Pace {
     /// not delay new messages longer than that. A pause is Meta's word to the number, and stays.
     pub fn forget_beyond(&mut self, limit: Timestamp) {
         self.lanes.forget_beyond(us(limit));
-        self.gate.tat_us = self.gate.tat_us.min(us(limit));
+        self.gate.forget_beyond(us(limit));
     }
 
     /// True if nothing is reserved any more, so that dropping it only has the number learn its share anew.
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.lanes.waiting(us(now)) == [false; 3] && self.gate.tat_us.max(self.paused_until_us) <= us(now)
+        self.lanes.waiting(us(now)) == [false; 3] && self.gate.is_idle(us(now)) && self.paused_until_us <= us(now)
     }
 }
 

@@ -74,28 +74,40 @@ fn a_batch_of_a_fast_number_passes_the_gate_together_and_a_second_holds_its_limi
 }
 
 #[test]
-fn no_second_exceeds_the_level_at_any_share() {
+fn no_second_exceeds_the_level_at_any_share_however_often_messages_come() {
     for level in [20.0, 40.0, 80.0, 250.0, 1_000.0, 3_000.0] {
-        for learned_ms in [0, 3_000, 8_000, 13_000, 60_000] {
+        for (learned_ms, period) in [(0, 1), (3_000, 1), (8_000, 90), (13_000, 7), (60_000, 1), (60_000, 100)] {
             let mut pace = Pace::default();
             passes(&mut pace, START, level, 1);
-            let mut last: Vec<u32> = Vec::new();
-            // All of a second, after a silence, asked as often as clocks can tell.
-            for n in 0..3_000 {
-                last.push(passes(&mut pace, after(10_000 + learned_ms + n), level, 10));
-            }
-            let most = last.windows(1_000).map(|second| second.iter().sum::<u32>()).max();
+            // All of three seconds after a silence, first in small steps, then in longer ones.
+            let passed = (0..3_000).map(|n| {
+                let asks = n < 500 || n % period == 0;
+                passes(&mut pace, after(10_000 + learned_ms + n), level, if asks { 400 } else { 0 })
+            });
+            let passed: Vec<u32> = passed.collect();
+            let most = passed.windows(1_000).map(|second| second.iter().sum::<u32>()).max();
             assert!(f64::from(most.unwrap()) <= level, "{most:?} of {level}");
         }
     }
 }
 
 #[test]
+fn a_worker_that_comes_ten_times_a_second_gets_four_fifths() {
+    for level in [80.0, 1_000.0] {
+        let mut pace = Pace::default();
+        passes(&mut pace, START, level, 1);
+        let passed: u32 = (0..100)
+            .map(|n| passes(&mut pace, after(60_000 + n * 100), level, 1_000))
+            .sum();
+        assert!((7.9..=9.5).contains(&(f64::from(passed) / level)), "{passed} of {level}");
+    }
+}
+
+#[test]
 fn a_slow_number_may_send_a_few_at_once() {
     let mut pace = Pace::default();
-    let burst = passes(&mut pace, START, 1.0, 20);
-    assert_eq!(burst, 4);
-    assert_eq!(pace.admit(START, 1.0, Priority::High), Admission::Go);
+    assert_eq!(passes(&mut pace, START, 1.0, 20), 6);
+    assert_eq!(passes(&mut pace, after(60_000), 1.0, 20), 6);
 }
 
 #[test]
