@@ -49,26 +49,26 @@ impl LocalPacer {
 impl Pacer for LocalPacer {
     async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
         Ok(self.with_each(asks, |pace, ask| {
-            pace.reserve(ask.not_before, ask.per_second, ask.priority)
+            pace.reserve(ask.not_before, ask.level, ask.priority)
         }))
     }
 
     async fn refund(&self, asks: &[SlotAsk]) {
-        self.with_each(asks, |pace, ask| pace.refund(1, ask.per_second, ask.priority));
+        self.with_each(asks, |pace, ask| pace.refund(1, ask.level, ask.priority));
     }
 
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
         Ok(self.with_each(asks, |pace, ask| {
-            pace.admit(ask.not_before, ask.per_second, ask.priority)
+            pace.admit(ask.not_before, ask.level, ask.priority)
         }))
     }
 
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {
         self.paces
             .lock()
             .entry(phone_number_id.clone())
             .or_default()
-            .pause_until(until);
+            .pause_until(now, until);
     }
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
+use dakghar_core::domain::pacing::{Admission, level_interval_us};
 use dakghar_core::domain::time::CLOCKS_APART_MAX;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Clock, Pacer, QueueError, SlotAsk};
@@ -137,14 +137,12 @@ impl RedisPacer {
         let mut invocation = self.script.prepare_invoke();
         invocation
             .arg(operation)
-            .arg(GATE_BURST_MIN)
-            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"))
             .arg(us(self.clock.now()))
             .arg(u64::try_from(CLOCKS_APART_MAX.as_micros()).expect("some seconds"));
         for (number, asks) in numbers {
             invocation.key(format!("dakghar:pace:{{{number}}}")).arg(asks.len());
             for ask in asks {
-                invocation.arg(ask.interval_us).arg(ask.lane).arg(ask.at_us);
+                invocation.arg(ask.first_us).arg(ask.lane).arg(ask.at_us);
             }
         }
         invocation.invoke_async(&mut connection).await.map_err(Some)
@@ -177,9 +175,9 @@ impl RedisPacer {
         Err(QueueError(in_words(&self.redis, &error)))
     }
 
-    async fn best_effort(&self, operation: &str, number: &PhoneNumberId, at: Timestamp) {
+    async fn best_effort(&self, operation: &str, number: &PhoneNumberId, first_us: i64, at: Timestamp) {
         let ask = Ask {
-            interval_us: 0,
+            first_us,
             lane: "-",
             at_us: us(at),
         };
@@ -192,7 +190,8 @@ impl RedisPacer {
 
 /// An ask as the script takes it.
 struct Ask {
-    interval_us: i64,
+    /// The interval of the number's level, or what the operation needs in its place.
+    first_us: i64,
     lane: &'static str,
     at_us: i64,
 }
@@ -200,7 +199,7 @@ struct Ask {
 impl Ask {
     fn of(ask: &SlotAsk) -> Self {
         Self {
-            interval_us: interval_us(ask.per_second),
+            first_us: level_interval_us(ask.level),
             lane: ask.priority.as_str(),
             at_us: us(ask.not_before),
         }
@@ -242,12 +241,12 @@ impl Pacer for RedisPacer {
         Ok(answers.into_iter().zip(asks).map(admission).collect())
     }
 
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
-        self.best_effort("pause", phone_number_id, until).await;
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {
+        self.best_effort("pause", phone_number_id, us(now), until).await;
     }
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
-        self.best_effort("limit", phone_number_id, limit).await;
+        self.best_effort("limit", phone_number_id, 0, limit).await;
     }
 }
 
@@ -270,16 +269,6 @@ async fn keep(redis: RedisConfig, kept: Arc<KeptConnection>) {
     }
 }
 
-/// As the core counts it.
-fn interval_us(per_second: f64) -> i64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the rate has a lower bound, so the interval is small"
-    )]
-    let us = (1_000_000.0 / per_second.max(0.001)).round() as i64;
-    us.max(1)
-}
-
 const fn us(at: Timestamp) -> i64 {
     at.as_millis() * 1000
 }
@@ -287,4 +276,25 @@ const fn us(at: Timestamp) -> i64 {
 /// Rounded up, so that a slot never comes early.
 const fn from_us(us: i64) -> Timestamp {
     Timestamp::from_millis((us + 999).div_euclid(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use dakghar_core::domain::pacing::{
+        FAST_INTERVAL_US, GATE_BURST_MIN, GATE_BURST_US, GATE_JITTER_US, Priority, SHARE_CALM, SHARE_DOUBLES_MS,
+        SHARE_FIRST, SHARE_MAX, SHARE_MIN,
+    };
+
+    #[test]
+    fn the_script_has_the_numbers_of_the_core() {
+        let [high, normal, low] = Priority::ALL.map(Priority::weight);
+        for line in [
+            format!("= {SHARE_FIRST}, {SHARE_MAX}, {SHARE_MIN}, {SHARE_DOUBLES_MS}"),
+            format!("= {SHARE_CALM}, 1000000, 1000000"),
+            format!("= {GATE_BURST_US}, {GATE_BURST_MIN}, {GATE_JITTER_US}, {FAST_INTERVAL_US}"),
+            format!("= {{ high = {high}, normal = {normal}, low = {low} }}"),
+        ] {
+            assert!(include_str!("pace.lua").contains(&line), "{line}");
+        }
+    }
 }

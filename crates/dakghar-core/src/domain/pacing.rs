@@ -19,7 +19,7 @@ use self::lanes::Lanes;
 use self::share::Share;
 use super::time::{CLOCKS_APART_MAX, Timestamp};
 
-pub use self::gate::{FAST_INTERVAL_US, GATE_BURST_MIN, GATE_BURST_US, GATE_JITTER_US};
+pub use self::gate::{FAST_INTERVAL_US, GATE_BURST_MIN, GATE_BURST_US, GATE_JITTER_US, SHARE_CALM};
 pub use self::priority::Priority;
 pub use self::share::{SHARE_DOUBLES_MS, SHARE_FIRST, SHARE_MAX, SHARE_MIN};
 

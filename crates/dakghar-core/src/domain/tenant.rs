@@ -17,8 +17,6 @@ use super::time::Timestamp;
 pub const MESSAGES_PER_SECOND_DEFAULT: u32 = 80;
 /// Upper bound of the setting; far above Meta's own 1,000.
 pub const MESSAGES_PER_SECOND_MAX: u32 = 100_000;
-/// The share of a number's limit that Dakghar plans to use. The rest is headroom for inbound traffic and jitter.
-pub const PACING_SHARE: f64 = 0.65;
 /// Refusals of the access token in a row before a number is put on hold.
 pub const TOKEN_REFUSALS_MAX: u32 = 3;
 /// Numbers that a tenant had once and that are remembered; with more than these, the first ones are forgotten.
@@ -148,9 +146,9 @@ impl PhoneNumber {
         Some(text.chars().filter(char::is_ascii_digit).collect())
     }
 
-    /// Returns the sends a second that Dakghar plans for this number.
-    pub fn planned_per_second(&self) -> f64 {
-        f64::from(self.messages_per_second) * PACING_SHARE
+    /// Returns the sends a second that Meta allows this number, of which the pacer learns what it may use.
+    pub fn level(&self) -> f64 {
+        f64::from(self.messages_per_second)
     }
 }
 

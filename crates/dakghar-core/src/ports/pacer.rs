@@ -15,8 +15,8 @@ use crate::domain::time::Timestamp;
 pub struct SlotAsk {
     /// The number.
     pub phone_number_id: PhoneNumberId,
-    /// The planned rate of the number in messages a second.
-    pub per_second: f64,
+    /// The level of the number: what Meta allows it, in messages a second.
+    pub level: f64,
     /// The lane.
     pub priority: Priority,
     /// The earliest time for the slot.
@@ -35,8 +35,9 @@ pub trait Pacer: PairLines {
     /// Asks to call now, in the order given; `not_before` of each is the present time.
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError>;
 
-    /// Lets nothing of this number go before `until`. Best effort.
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp);
+    /// Lets nothing of this number go before `until`, because Meta asked it to slow down at `now`, and has it use less of
+    /// its level afterwards. Best effort.
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp);
 
     /// Forgets what is reserved for the number beyond `limit`: slots at a rate that was changed, or of a tenant that the
     /// number has left. Best effort.

@@ -17,7 +17,7 @@ const FAILURES: u32 = 50;
 fn backlog(world: &World, tenant: &Tenant) -> Duration {
     let ask = SlotAsk {
         phone_number_id: number(tenant),
-        per_second: 1.0,
+        level: 1.0,
         priority: Priority::Normal,
         not_before: world.now(),
     };

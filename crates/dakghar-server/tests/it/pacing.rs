@@ -44,8 +44,8 @@ impl Pacer for SlowPacer {
         self.inner.admit(asks).await
     }
 
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
-        self.inner.pause_until(phone_number_id, until).await;
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {
+        self.inner.pause_until(phone_number_id, now, until).await;
     }
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {

@@ -49,22 +49,22 @@ impl MemoryPacer {
 impl Pacer for MemoryPacer {
     async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
         Ok(self.each(asks, |pace, ask| {
-            pace.reserve(ask.not_before, ask.per_second, ask.priority)
+            pace.reserve(ask.not_before, ask.level, ask.priority)
         }))
     }
 
     async fn refund(&self, asks: &[SlotAsk]) {
-        self.each(asks, |pace, ask| pace.refund(1, ask.per_second, ask.priority));
+        self.each(asks, |pace, ask| pace.refund(1, ask.level, ask.priority));
     }
 
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
         Ok(self.each(asks, |pace, ask| {
-            pace.admit(ask.not_before, ask.per_second, ask.priority)
+            pace.admit(ask.not_before, ask.level, ask.priority)
         }))
     }
 
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
-        self.0.lock().of(phone_number_id).pause_until(until);
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {
+        self.0.lock().of(phone_number_id).pause_until(now, until);
     }
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {

@@ -29,7 +29,7 @@ async fn speaks_tls_with_servers_of_a_known_authority_only() {
     assert_eq!(finish_one(&queue).await, key(1));
     let ask = SlotAsk {
         phone_number_id: phone(1),
-        per_second: 1.0,
+        level: 1.0,
         priority: Priority::Normal,
         not_before: now(),
     };

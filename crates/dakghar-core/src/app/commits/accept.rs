@@ -17,7 +17,7 @@ pub(in crate::app) type Accepts = GroupCommit<AcceptCommit, Result<Acceptance, S
 /// A message on its way into the store.
 pub(in crate::app) struct AcceptCommit {
     message: Message,
-    per_second: f64,
+    level: f64,
     /// Its place among the messages of the tenant that wait, if the tenant has a limit.
     place: Option<WaitingPlace>,
 }
@@ -25,10 +25,9 @@ pub(in crate::app) struct AcceptCommit {
 impl AcceptCommit {
     /// A new message of this number.
     pub(in crate::app) fn new(message: Message, number: &PhoneNumber, place: Option<WaitingPlace>) -> Self {
-        let per_second = number.planned_per_second();
         Self {
             message,
-            per_second,
+            level: number.level(),
             place,
         }
     }
@@ -43,7 +42,7 @@ impl AcceptCommit {
         // A message for later must not reserve the number's whole time until then. The gate paces it when it is due.
         (delivery.status == Status::Queued && delivery.slot_at.is_none()).then(|| SlotAsk {
             phone_number_id: accepted.phone_number_id.clone(),
-            per_second: self.per_second,
+            level: self.level,
             priority: accepted.priority,
             not_before: now,
         })

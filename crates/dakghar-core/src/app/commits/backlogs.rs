@@ -79,7 +79,7 @@ mod tests {
     fn ask(n: usize) -> SlotAsk {
         SlotAsk {
             phone_number_id: number(n),
-            per_second: 1.0,
+            level: 1.0,
             priority: Priority::Normal,
             not_before: START,
         }

@@ -331,7 +331,8 @@ impl Sending {
                 self.holds.number_works(message, tenant).await
             }
             Recorded::SlowDown(until) => {
-                self.ports.pacer.pause_until(number, until).await;
+                let now = self.ports.clock.now();
+                self.ports.pacer.pause_until(number, now, until).await;
                 Ok(())
             }
             Recorded::PairSlowDown(until) => {

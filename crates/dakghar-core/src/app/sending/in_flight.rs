@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::domain::{PhoneNumber, PhoneNumberId, TenantId};
 
-/// A number may have this many seconds of its planned rate under way.
+/// A number may have this many seconds of its level under way.
 const SECONDS_UNDER_WAY: f64 = 2.0;
 /// Calls that even the slowest number may have under way.
 const CALLS_MIN: u32 = 4;
@@ -88,7 +88,7 @@ impl InFlightLimits {
             clippy::cast_sign_loss,
             reason = "a rate is positive and small"
         )]
-        let number_max = ((number.planned_per_second() * SECONDS_UNDER_WAY) as u32).max(CALLS_MIN);
+        let number_max = ((number.level() * SECONDS_UNDER_WAY) as u32).max(CALLS_MIN);
         let mut counts = self.counts.lock();
         let of_tenant = counts.tenants.get(tenant).copied().unwrap_or(0);
         let of_number = counts.numbers.get(&number.phone_number_id).copied().unwrap_or(0);
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(limits.places_free(), 100);
         let slow = number("3", 10);
         let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &slow)).collect();
-        assert_eq!(held.len(), 13, "two seconds of 6.5 a second");
+        assert_eq!(held.len(), 20, "two seconds of ten a second");
         assert!(limits.enter(&greedy, &fast).is_some());
     }
 

@@ -216,7 +216,10 @@ impl Sending {
                 tenants.count(&message.accepted.tenant_id, 1, |of| _ = of.sent.inc());
                 self.remember_call(message);
             }
-            Recorded::SlowDown(until) => self.ports.pacer.pause_until(number, until).await,
+            Recorded::SlowDown(until) => {
+                let now = self.ports.clock.now();
+                self.ports.pacer.pause_until(number, now, until).await;
+            }
             Recorded::PairSlowDown(until) => {
                 pairs::put_first(&*self.ports.pacer, message, self.ports.clock.now(), until).await;
             }

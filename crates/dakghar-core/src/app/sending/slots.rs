@@ -111,7 +111,7 @@ impl Slots {
 pub(super) fn ask(number: &PhoneNumber, priority: Priority, not_before: Timestamp) -> SlotAsk {
     SlotAsk {
         phone_number_id: number.phone_number_id.clone(),
-        per_second: number.planned_per_second(),
+        level: number.level(),
         priority,
         not_before,
     }

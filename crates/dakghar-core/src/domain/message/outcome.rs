@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::graph_error::{self, GraphRefusal, RefusalClass};
 use super::super::hold::HoldReason;
 use super::super::ids::{WaId, Wamid};
+use super::super::pacing::PAUSE_MAX;
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
 use super::Message;
@@ -188,7 +189,9 @@ impl Message {
             RefusalClass::PaceNumber | RefusalClass::PaceAccount | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
-                    .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), refusal.retry_after);
+                    .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), None)
+                    .min(PAUSE_MAX)
+                    .max(refusal.retry_after.unwrap_or_default());
                 self.slow_down(present, now + wait, policy)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }

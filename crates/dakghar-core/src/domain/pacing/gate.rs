@@ -19,7 +19,7 @@ pub const GATE_JITTER_US: i64 = 10_000;
 pub const FAST_INTERVAL_US: i64 = 50_000;
 
 /// The share at which a burst of that time is left.
-const SHARE_CALM: i64 = 800_000;
+pub const SHARE_CALM: i64 = 800_000;
 const SECOND_US: i64 = 1_000_000;
 
 /// The credit that a pass costs: a pass of the most urgent lane gives the others their weights.

@@ -31,7 +31,7 @@ impl Priority {
     }
 
     /// Its share of a number's pace while all lanes have messages, in relation to the others.
-    pub(super) const fn weight(self) -> i64 {
+    pub const fn weight(self) -> i64 {
         match self {
             Self::High => 16,
             Self::Normal => 4,

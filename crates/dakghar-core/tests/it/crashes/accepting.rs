@@ -17,7 +17,7 @@ fn crash_between_slot_and_insert_leaves_an_unused_slot_and_nothing_to_heal() {
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         // A backlog, of which the process learns by the first message.
         let backlog_until = world.now() + SECOND * 30;
-        at_once(world.pacer.pause_until(&number(&tenant), backlog_until));
+        at_once(world.pacer.pause_until(&number(&tenant), world.now(), backlog_until));
         world.accept(&process, &tenant.id, "first");
         world.wire.executor.settle();
         let paced = || world.wire.calls().iter().filter(|call| **call == Call::Pace).count();

@@ -86,7 +86,7 @@ fn t04_a_message_that_the_pace_turns_away_gets_a_later_slot() {
         let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
         let jobs = world.take(&process);
         let later = world.now() + SECOND * 10;
-        at_once(world.pacer.pause_until(&number(&tenant), later));
+        at_once(world.pacer.pause_until(&number(&tenant), world.now(), later));
         let prepared = world.prepare_jobs(&process, jobs);
         assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 0));
         let seen = world.look(message);

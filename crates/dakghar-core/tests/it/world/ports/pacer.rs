@@ -53,11 +53,11 @@ impl Pacer for Near {
         self.pace(move |pacer| at_once(pacer.admit(&asks))).await
     }
 
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {
         let number = phone_number_id.clone();
         let _ = self
             .pace(move |pacer| {
-                at_once(pacer.pause_until(&number, until));
+                at_once(pacer.pause_until(&number, now, until));
                 Ok(())
             })
             .await;
