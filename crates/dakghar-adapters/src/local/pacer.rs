@@ -48,9 +48,7 @@ impl LocalPacer {
 #[async_trait]
 impl Pacer for LocalPacer {
     async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
-        Ok(self.with_each(asks, |pace, ask| {
-            pace.reserve(ask.not_before, ask.level, ask.priority)
-        }))
+        Ok(self.with_each(asks, |pace, ask| pace.reserve(ask.not_before, ask.level, ask.priority)))
     }
 
     async fn refund(&self, asks: &[SlotAsk]) {
@@ -58,9 +56,7 @@ impl Pacer for LocalPacer {
     }
 
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
-        Ok(self.with_each(asks, |pace, ask| {
-            pace.admit(ask.not_before, ask.level, ask.priority)
-        }))
+        Ok(self.with_each(asks, |pace, ask| pace.admit(ask.not_before, ask.level, ask.priority)))
     }
 
     async fn pause_until(&self, phone_number_id: &PhoneNumberId, now: Timestamp, until: Timestamp) {

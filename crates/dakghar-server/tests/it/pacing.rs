@@ -175,8 +175,8 @@ async fn what_turns_out_to_be_for_later_is_left_to_its_timer_and_its_slot_to_oth
     let (service, tenant, pacer) = slow_service().await;
     let ids = join_all((0..100).map(|_| service.send(&tenant, "+919111111111", "at once"))).await;
     pacer.answers.add_permits(1_000);
-    // What a number that may send one a second is planned to send in the window.
-    let released = 39;
+    // The slots in the window of a number that may send one a second.
+    let released = 57;
     until_queued(&service, released).await;
     // Only now is it known that the number is behind, so this one asks before it is stored.
     let next = service.send(&tenant, "+919111111111", "the next").await;

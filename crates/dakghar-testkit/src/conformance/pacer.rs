@@ -38,12 +38,13 @@ macro_rules! pacer_suite {
     };
 }
 
-const RATE: f64 = 10.0;
+/// A level whose slots are a tenth of a second apart.
+const LEVEL: f64 = 10.0 / 0.95;
 
 fn ask(number: &str, not_before: Timestamp) -> SlotAsk {
     SlotAsk {
         phone_number_id: phone(number),
-        per_second: RATE,
+        level: LEVEL,
         priority: Priority::Normal,
         not_before,
     }
@@ -107,8 +108,8 @@ pub async fn priorities_have_their_lanes(pacer: Port) {
     };
     let (high, normal, low) = (with(Priority::High), with(Priority::Normal), with(Priority::Low));
     let asks = [&normal, &normal, &high, &low, &normal, &low, &high].map(Clone::clone);
-    // A high one takes the present slot and pushes the normal ones back; the low ones have a lane of their own.
-    let expected = [0, 100, 0, 0, 300, 100, 0].map(|ms| after(start, ms));
+    // The first of a lane waits for nobody. The next one has its share beside the lanes whose next slots are later.
+    let expected = [0, 100, 0, 0, 200, 2_100, 125].map(|ms| after(start, ms));
     assert_eq!(reserve(&pacer, &asks).await, expected);
 }
 
@@ -124,7 +125,7 @@ pub async fn the_gate_lets_a_burst_pass(pacer: Port) {
     let start = now();
     let mut pace = Pace::default();
     let asks = [0; 10].map(|_| ask("1", start));
-    let expected: Vec<_> = asks.iter().map(|ask| pace.admit(start, RATE, ask.priority)).collect();
+    let expected: Vec<_> = asks.iter().map(|ask| pace.admit(start, LEVEL, ask.priority)).collect();
     assert_eq!(expected[0], Admission::Go);
     assert!(matches!(expected[9], Admission::Later(_)));
     assert_eq!(admit(&pacer, &asks).await, expected);
@@ -148,9 +149,9 @@ pub async fn the_gate_gives_those_it_turns_away_a_slot(pacer: Port) {
 pub async fn a_pause_holds_slots_and_gate(pacer: Port) {
     let start = now();
     let until = after(start, 9_000);
-    pacer.pause_until(&phone("1"), until).await;
+    pacer.pause_until(&phone("1"), start, until).await;
     // An earlier end does not shorten it.
-    pacer.pause_until(&phone("1"), after(start, 1_000)).await;
+    pacer.pause_until(&phone("1"), start, after(start, 1_000)).await;
     assert_eq!(reserve(&pacer, &[ask("1", start)]).await, [until]);
     let admission = admit(&pacer, &[ask("1", start)]).await.remove(0);
     assert!(
@@ -164,7 +165,7 @@ pub async fn a_pause_holds_slots_and_gate(pacer: Port) {
 pub async fn what_is_forgotten_binds_nobody(pacer: Port) {
     let start = now();
     let slow = SlotAsk {
-        per_second: 0.01,
+        level: 0.01,
         ..ask("1", start)
     };
     reserve(&pacer, &[0; 5].map(|_| slow.clone())).await;
@@ -197,13 +198,13 @@ pub async fn slots_asked_for_at_once_are_all_different(pacer: Port) {
 pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
     let mut reference: HashMap<PhoneNumberId, Pace> = HashMap::new();
     let mut now = now();
-    let rates = [52.0, 650.0, 0.7, 13.37];
+    let levels = [80.0, 650.0, 0.7, 13.37];
     for round in 0..60usize {
         now = after(now, (round as u64 * 7_919) % 83);
         let asks: Vec<_> = (0..7)
             .map(|index| SlotAsk {
                 phone_number_id: phone(["1", "2", "3"][(round + index) % 3]),
-                per_second: rates[(round + index) % 3],
+                level: levels[(round + index) % 3],
                 priority: Priority::ALL[(round * 5 + index) % 3],
                 not_before: now,
             })
@@ -213,7 +214,7 @@ pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
             let expected: Vec<_> = each
                 .map(|ask| {
                     let pace = reference.entry(ask.phone_number_id.clone()).or_default();
-                    pace.reserve(now, ask.per_second, ask.priority)
+                    pace.reserve(now, ask.level, ask.priority)
                 })
                 .collect();
             assert_eq!(reserve(&pacer, &asks).await, expected, "round {round}");
@@ -221,7 +222,7 @@ pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
             let expected: Vec<_> = each
                 .map(|ask| {
                     let pace = reference.entry(ask.phone_number_id.clone()).or_default();
-                    pace.admit(now, ask.per_second, ask.priority)
+                    pace.admit(now, ask.level, ask.priority)
                 })
                 .collect();
             assert_eq!(admit(&pacer, &asks).await, expected, "round {round}");

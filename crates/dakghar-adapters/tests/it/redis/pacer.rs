@@ -22,10 +22,15 @@ async fn pacer(url: &str) -> RedisPacer {
     RedisPacer::start(patient(url), Arc::new(SystemClock)).await
 }
 
-fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) -> SlotAsk {
+/// The levels whose slots are a second, a tenth and a hundredth of one apart.
+const EVERY_SECOND: f64 = 1.0 / 0.95;
+const TEN_A_SECOND: f64 = 10.0 / 0.95;
+const HUNDRED_A_SECOND: f64 = 100.0 / 0.95;
+
+fn ask(number: u64, level: f64, priority: Priority, not_before: Timestamp) -> SlotAsk {
     SlotAsk {
         phone_number_id: phone(number),
-        per_second,
+        level,
         priority,
         not_before,
     }
@@ -115,14 +120,14 @@ impl Model {
 fn random_asks(random: &mut SmallRng, at: Timestamp) -> Vec<SlotAsk> {
     let count = random.random_range(1..8);
     let ask_one = |_| {
-        let per_second = [0.0, 0.3, 1.0, 7.0, 52.0, 80.0, 999.0, 2_000_000.0][random.random_range(0..8)];
+        let level = [0.0, 0.3, 1.0, 7.0, 20.0, 80.0, 999.0, 2_000_000.0][random.random_range(0..8)];
         let priority = Priority::ALL[random.random_range(0..3)];
         let not_before = match random.random_range(0..4) {
             0 => at + Duration::from_secs(random.random_range(0..3_000_000)),
             1 => at - Duration::from_millis(random.random_range(0..5000)),
             _ => at,
         };
-        ask(random.random_range(0..3), per_second, priority, not_before)
+        ask(random.random_range(0..3), level, priority, not_before)
     };
     (0..count).map(ask_one).collect()
 }
@@ -154,9 +159,7 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
             let asks = random_asks(&mut random, at);
             match random.random_range(0..10) {
                 0..4 => {
-                    let expected = model.each(&asks, |pace, ask| {
-                        pace.reserve(ask.not_before, ask.per_second, ask.priority)
-                    });
+                    let expected = model.each(&asks, |pace, ask| pace.reserve(ask.not_before, ask.level, ask.priority));
                     assert_eq!(
                         pacer.reserve(&asks).await.unwrap(),
                         expected,
@@ -164,9 +167,7 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
                     );
                 }
                 4..7 => {
-                    let expected = model.each(&asks, |pace, ask| {
-                        pace.admit(ask.not_before, ask.per_second, ask.priority)
-                    });
+                    let expected = model.each(&asks, |pace, ask| pace.admit(ask.not_before, ask.level, ask.priority));
                     assert_eq!(
                         pacer.admit(&asks).await.unwrap(),
                         expected,
@@ -174,17 +175,50 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
                     );
                 }
                 7 => {
-                    model.each(&asks, |pace, ask| pace.refund(1, ask.per_second, ask.priority));
+                    model.each(&asks, |pace, ask| pace.refund(1, ask.level, ask.priority));
                     pacer.refund(&asks).await;
                 }
                 8 => {
-                    model.each(&asks[..1], |pace, ask| pace.pause_until(ask.not_before));
-                    pacer.pause_until(&asks[0].phone_number_id, asks[0].not_before).await;
+                    model.each(&asks[..1], |pace, ask| pace.pause_until(at, ask.not_before));
+                    pacer
+                        .pause_until(&asks[0].phone_number_id, at, asks[0].not_before)
+                        .await;
                 }
                 _ => {
                     model.each(&asks[..1], |pace, _| pace.forget_beyond(at + RELEASE_CHECK));
                     pacer.forget_beyond(&asks[0].phone_number_id, at + RELEASE_CHECK).await;
                 }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_busy_number_with_refusals_agrees_with_the_pace_of_the_core() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let clock = Arc::new(TestClock::new(now()));
+    let pacer = RedisPacer::start(patient(&redis.url()), clock.clone()).await;
+    for (number, level) in [(1, 20.0), (2, 80.0), (3, 999.0)] {
+        let mut random = SmallRng::seed_from_u64(number);
+        let mut model = Model {
+            clock: clock.clone(),
+            ..Model::default()
+        };
+        let mut at = now();
+        for step in 0..300 {
+            at = at + Duration::from_millis(random.random_range(0..300));
+            clock.set(at);
+            let lanes = (0..random.random_range(1..30)).map(|_| Priority::ALL[random.random_range(0..3)]);
+            let asks: Vec<_> = lanes.map(|lane| ask(number, level, lane, at)).collect();
+            let slots = model.each(&asks[..1], |pace, ask| pace.reserve(at, ask.level, ask.priority));
+            assert_eq!(pacer.reserve(&asks[..1]).await.unwrap(), slots, "{level}, step {step}");
+            let admitted = model.each(&asks, |pace, ask| pace.admit(at, ask.level, ask.priority));
+            assert_eq!(pacer.admit(&asks).await.unwrap(), admitted, "{level}, step {step}");
+            if random.random_range(0..60) == 0 {
+                let until = at + Duration::from_millis(random.random_range(0..3_000));
+                model.each(&asks[..1], |pace, _| pace.pause_until(at, until));
+                pacer.pause_until(&phone(number), at, until).await;
             }
         }
     }
@@ -202,7 +236,8 @@ async fn what_a_clock_that_was_ahead_reserved_does_not_delay_those_that_are_righ
         let asks = vec![ask(number, 10.0, Priority::Normal, wrong); 20];
         ahead.reserve(&asks).await.unwrap();
         ahead.admit(&asks[..1]).await.unwrap();
-        ahead.pause_until(&phone(number), wrong + Duration::from_secs(3)).await;
+        let until = wrong + Duration::from_secs(3);
+        ahead.pause_until(&phone(number), wrong, until).await;
 
         let right = RedisPacer::start(patient(&redis.url()), Arc::new(TestClock::new(at))).await;
         let asks = [ask(number, 10.0, Priority::Normal, at)];
@@ -222,7 +257,7 @@ async fn each_of_many_numbers_gets_its_own_slots() {
     // More than one call of the script, and the two asks of a number far apart.
     let asks: Vec<_> = [0, 1]
         .iter()
-        .flat_map(|_| (1_000..1_300).map(|number| ask(number, 10.0, Priority::Normal, now)))
+        .flat_map(|_| (1_000..1_300).map(|number| ask(number, TEN_A_SECOND, Priority::Normal, now)))
         .collect();
     let slots = pacer.reserve(&asks).await.unwrap();
     let expected: Vec<_> = [now, now + Duration::from_millis(100)]
@@ -238,7 +273,7 @@ async fn concurrent_processes_never_give_the_same_slot_twice() {
     let redis = Redis::shared().await;
     let (one, two) = (pacer(&redis.url()).await, pacer(&redis.url()).await);
     let at = now();
-    let asks = vec![ask(1, 100.0, Priority::Normal, at); 50];
+    let asks = vec![ask(1, HUNDRED_A_SECOND, Priority::Normal, at); 50];
     let (mut slots, others) = tokio::join!(one.reserve(&asks), two.reserve(&asks));
     let slots = slots.as_mut().unwrap();
     slots.extend(others.unwrap());
@@ -278,7 +313,9 @@ async fn a_forgotten_script_is_loaded_again() {
     let redis = Redis::start().await;
     let pacer = pacer(&redis.url()).await;
     let at = now();
-    let asks: Vec<_> = (0..5).map(|number| ask(number, 1.0, Priority::Normal, at)).collect();
+    let asks: Vec<_> = (0..5)
+        .map(|number| ask(number, EVERY_SECOND, Priority::Normal, at))
+        .collect();
     pacer.reserve(&asks).await.unwrap();
     let mut forget = redis::cmd("SCRIPT");
     let _: () = forget
@@ -312,7 +349,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
         "none of them waited for its time to run out"
     );
     pacer.refund(&asks).await;
-    pacer.pause_until(&phone(1), now()).await;
+    pacer.pause_until(&phone(1), now(), now()).await;
     assert!(pacer.admit(&asks).await.is_err(), "without the pacer nobody calls");
     redis.cont();
     eventually("paced again", async || pacer.reserve(&asks).await.is_ok()).await;

@@ -12,11 +12,23 @@ const WAY_MS: i64 = 60;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     /// A message is due. `refusals` of it came before.
-    Due { lane: Priority, refusals: u32, accepted_ms: i64 },
+    Due {
+        lane: Priority,
+        refusals: u32,
+        accepted_ms: i64,
+    },
     /// Its call is at Meta.
-    Arrives { lane: Priority, refusals: u32, accepted_ms: i64 },
+    Arrives {
+        lane: Priority,
+        refusals: u32,
+        accepted_ms: i64,
+    },
     /// Meta's refusal is known.
-    Refused { lane: Priority, refusals: u32, accepted_ms: i64 },
+    Refused {
+        lane: Priority,
+        refusals: u32,
+        accepted_ms: i64,
+    },
     /// A message comes in, with its slot.
     Accepted { lane: Priority },
 }
@@ -80,7 +92,9 @@ impl Number {
         while let Some(Reverse((at_ms, ..))) = self.steps.peek()
             && *at_ms < end_ms
         {
-            let Some(Reverse((at_ms, _, step))) = self.steps.pop() else { break };
+            let Some(Reverse((at_ms, _, step))) = self.steps.pop() else {
+                break;
+            };
             self.take(at_ms, step);
         }
     }
@@ -90,28 +104,65 @@ impl Number {
         match step {
             Step::Accepted { lane } => {
                 let slot = self.pace.reserve(now, self.level, lane).as_millis() - START;
-                let due = Step::Due { lane, refusals: 0, accepted_ms: at_ms };
+                let due = Step::Due {
+                    lane,
+                    refusals: 0,
+                    accepted_ms: at_ms,
+                };
                 self.push(slot, due);
             }
-            Step::Due { lane, refusals, accepted_ms } => match self.pace.admit(now, self.level, lane) {
-                Admission::Go => self.push(at_ms + WAY_MS, Step::Arrives { lane, refusals, accepted_ms }),
+            Step::Due {
+                lane,
+                refusals,
+                accepted_ms,
+            } => match self.pace.admit(now, self.level, lane) {
+                Admission::Go => self.push(
+                    at_ms + WAY_MS,
+                    Step::Arrives {
+                        lane,
+                        refusals,
+                        accepted_ms,
+                    },
+                ),
                 Admission::Later(at) => self.push(at.as_millis() - START, step),
             },
-            Step::Arrives { lane, refusals, accepted_ms } => {
+            Step::Arrives {
+                lane,
+                refusals,
+                accepted_ms,
+            } => {
                 if self.meta_accepts(at_ms) {
                     let waited_ms = at_ms - accepted_ms;
                     self.sent.push(Sent { at_ms, lane, waited_ms });
                 } else {
                     self.refused.push(at_ms);
-                    self.push(at_ms + WAY_MS, Step::Refused { lane, refusals, accepted_ms });
+                    self.push(
+                        at_ms + WAY_MS,
+                        Step::Refused {
+                            lane,
+                            refusals,
+                            accepted_ms,
+                        },
+                    );
                 }
             }
-            Step::Refused { lane, refusals, accepted_ms } => {
+            Step::Refused {
+                lane,
+                refusals,
+                accepted_ms,
+            } => {
                 let doubled = 1000 << refusals.min(10);
                 let until_ms = at_ms + doubled.min(15_000) * 3 / 4;
                 self.pace.pause_until(now, Timestamp::from_millis(START + until_ms));
                 let refusals = refusals + 1;
-                self.push(until_ms, Step::Due { lane, refusals, accepted_ms });
+                self.push(
+                    until_ms,
+                    Step::Due {
+                        lane,
+                        refusals,
+                        accepted_ms,
+                    },
+                );
             }
         }
     }
@@ -172,7 +223,10 @@ fn a_backlog_of_a_million_keeps_no_other_lane_back() {
     let low = number.sent_in(Priority::Low, 30_000, 60_000);
     assert!((100..=240).contains(&low), "{low} of 240");
     assert_eq!(number.refused.len(), 0);
-    let all: usize = Priority::ALL.map(|lane| number.sent_in(lane, 45_000, 60_000)).iter().sum();
+    let all: usize = Priority::ALL
+        .map(|lane| number.sent_in(lane, 45_000, 60_000))
+        .iter()
+        .sum();
     assert!(all >= 15 * 76 * 95 / 100, "{all} sent_in_all");
 }
 

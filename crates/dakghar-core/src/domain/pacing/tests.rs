@@ -32,7 +32,11 @@ fn slots_are_spread_at_the_rate_and_a_backlog_delays_only_its_own_lane() {
     for _ in 0..1_000_000 {
         pace.reserve(START, FIFTY, Priority::Low);
     }
-    assert_eq!(slots(&mut pace, Priority::High), [0, 27], "beside two others: 21/16 of 20 ms, rounded up");
+    assert_eq!(
+        slots(&mut pace, Priority::High),
+        [0, 27],
+        "beside two others: 21/16 of 20 ms, rounded up"
+    );
     assert_eq!(slots(&mut pace, Priority::Normal), [100, 125, 150]);
 }
 
@@ -82,7 +86,12 @@ fn no_second_exceeds_the_level_at_any_share_however_often_messages_come() {
             // All of three seconds after a silence, first in small steps, then in longer ones.
             let passed = (0..3_000).map(|n| {
                 let asks = n < 500 || n % period == 0;
-                passes(&mut pace, after(10_000 + learned_ms + n), level, if asks { 400 } else { 0 })
+                passes(
+                    &mut pace,
+                    after(10_000 + learned_ms + n),
+                    level,
+                    if asks { 400 } else { 0 },
+                )
             });
             let passed: Vec<u32> = passed.collect();
             let most = passed.windows(1_000).map(|second| second.iter().sum::<u32>()).max();
@@ -99,7 +108,10 @@ fn a_worker_that_comes_ten_times_a_second_gets_four_fifths() {
         let passed: u32 = (0..100)
             .map(|n| passes(&mut pace, after(60_000 + n * 100), level, 1_000))
             .sum();
-        assert!((7.9..=9.5).contains(&(f64::from(passed) / level)), "{passed} of {level}");
+        assert!(
+            (7.9..=9.5).contains(&(f64::from(passed) / level)),
+            "{passed} of {level}"
+        );
     }
 }
 

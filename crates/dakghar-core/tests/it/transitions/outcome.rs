@@ -100,7 +100,7 @@ fn t08_a_message_that_meta_asks_to_slow_down_for_a_day_is_dead() {
     in_each_kind(|world: &World| {
         let process = world.process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
-        for _ in 0..2_000 {
+        for _ in 0..12_000 {
             world.meta.script(Answer::Refuses(130_429));
         }
         let message = world.accept(&process, &tenant.id, "hello");
