@@ -10,27 +10,22 @@ const START: i64 = 1_760_000_000_000;
 const WAY_MS: i64 = 60;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    lane: Priority,
+    accepted_ms: i64,
+    refusals: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    /// A message is due. `refusals` of it came before.
-    Due {
-        lane: Priority,
-        refusals: u32,
-        accepted_ms: i64,
-    },
+    /// It comes in and gets its slot.
+    Accepted,
+    /// Its slot is due.
+    Due,
     /// Its call is at Meta.
-    Arrives {
-        lane: Priority,
-        refusals: u32,
-        accepted_ms: i64,
-    },
+    Arrives,
     /// Meta's refusal is known.
-    Refused {
-        lane: Priority,
-        refusals: u32,
-        accepted_ms: i64,
-    },
-    /// A message comes in, with its slot.
-    Accepted { lane: Priority },
+    Refused,
 }
 
 /// What Meta accepted.
@@ -47,7 +42,8 @@ struct Number {
     real: usize,
     /// From when until when Meta refuses everything.
     storm: (i64, i64),
-    steps: BinaryHeap<Reverse<(i64, u64, Step)>>,
+    /// With a number that keeps the order of those at the same time.
+    steps: BinaryHeap<Reverse<(i64, u64, Step, Item)>>,
     count: u64,
     last_second: VecDeque<i64>,
     sent: Vec<Sent>,
@@ -69,19 +65,24 @@ impl Number {
         }
     }
 
-    fn push(&mut self, at_ms: i64, step: Step) {
+    fn push(&mut self, at_ms: i64, step: Step, item: Item) {
         self.count += 1;
-        self.steps.push(Reverse((at_ms, self.count, step)));
+        self.steps.push(Reverse((at_ms, self.count, step, item)));
     }
 
     /// Accepts messages at this time.
-    fn accept(&mut self, at_ms: i64, lane: Priority, count: u32) {
+    fn accept(&mut self, accepted_ms: i64, lane: Priority, count: u32) {
+        let item = Item {
+            lane,
+            accepted_ms,
+            refusals: 0,
+        };
         for _ in 0..count {
-            self.push(at_ms, Step::Accepted { lane });
+            self.push(accepted_ms, Step::Accepted, item);
         }
     }
 
-    /// Accepts `tenths` of a message in each second, at even distances.
+    /// Accepts so many in each second, at even distances.
     fn offer(&mut self, from_ms: i64, until_ms: i64, per_second: i64, lane: Priority) {
         for n in 0..(until_ms - from_ms) * per_second / 1000 {
             self.accept(from_ms + n * 1000 / per_second, lane, 1);
@@ -89,80 +90,39 @@ impl Number {
     }
 
     fn run_until(&mut self, end_ms: i64) {
-        while let Some(Reverse((at_ms, ..))) = self.steps.peek()
-            && *at_ms < end_ms
-        {
-            let Some(Reverse((at_ms, _, step))) = self.steps.pop() else {
-                break;
-            };
-            self.take(at_ms, step);
+        while self.steps.peek().is_some_and(|Reverse((at_ms, ..))| *at_ms < end_ms) {
+            let Reverse((at_ms, _, step, item)) = self.steps.pop().expect("it was there");
+            self.take(at_ms, step, item);
         }
     }
 
-    fn take(&mut self, at_ms: i64, step: Step) {
+    fn take(&mut self, at_ms: i64, step: Step, item: Item) {
         let now = Timestamp::from_millis(START + at_ms);
+        let ms = |at: Timestamp| at.as_millis() - START;
         match step {
-            Step::Accepted { lane } => {
-                let slot = self.pace.reserve(now, self.level, lane).as_millis() - START;
-                let due = Step::Due {
-                    lane,
-                    refusals: 0,
-                    accepted_ms: at_ms,
-                };
-                self.push(slot, due);
+            Step::Accepted => {
+                let slot = self.pace.reserve(now, self.level, item.lane);
+                self.push(ms(slot), Step::Due, item);
             }
-            Step::Due {
-                lane,
-                refusals,
-                accepted_ms,
-            } => match self.pace.admit(now, self.level, lane) {
-                Admission::Go => self.push(
-                    at_ms + WAY_MS,
-                    Step::Arrives {
-                        lane,
-                        refusals,
-                        accepted_ms,
-                    },
-                ),
-                Admission::Later(at) => self.push(at.as_millis() - START, step),
+            Step::Due => match self.pace.admit(now, self.level, item.lane) {
+                Admission::Go => self.push(at_ms + WAY_MS, Step::Arrives, item),
+                Admission::Later(at) => self.push(ms(at), Step::Due, item),
             },
-            Step::Arrives {
-                lane,
-                refusals,
-                accepted_ms,
-            } => {
-                if self.meta_accepts(at_ms) {
-                    let waited_ms = at_ms - accepted_ms;
-                    self.sent.push(Sent { at_ms, lane, waited_ms });
-                } else {
-                    self.refused.push(at_ms);
-                    self.push(
-                        at_ms + WAY_MS,
-                        Step::Refused {
-                            lane,
-                            refusals,
-                            accepted_ms,
-                        },
-                    );
-                }
+            Step::Arrives if self.meta_accepts(at_ms) => self.sent.push(Sent {
+                at_ms,
+                lane: item.lane,
+                waited_ms: at_ms - item.accepted_ms,
+            }),
+            Step::Arrives => {
+                self.refused.push(at_ms);
+                self.push(at_ms + WAY_MS, Step::Refused, item);
             }
-            Step::Refused {
-                lane,
-                refusals,
-                accepted_ms,
-            } => {
-                let doubled = 1000 << refusals.min(10);
-                let until_ms = at_ms + doubled.min(15_000) * 3 / 4;
-                self.pace.pause_until(now, Timestamp::from_millis(START + until_ms));
-                let refusals = refusals + 1;
-                self.push(
-                    until_ms,
-                    Step::Due {
-                        lane,
-                        refusals,
-                        accepted_ms,
-                    },
-                );
+            Step::Refused => {
+                let longest = i64::try_from(PAUSE_MAX.as_millis()).expect("seconds");
+                let until = at_ms + (1000 << item.refusals.min(10)).min(longest) * 3 / 4;
+                self.pace.pause_until(now, Timestamp::from_millis(START + until));
+                let refusals = item.refusals + 1;
+                self.push(until, Step::Due, Item { refusals, ..item });
             }
         }
     }
@@ -227,7 +187,7 @@ fn a_backlog_of_a_million_keeps_no_other_lane_back() {
         .map(|lane| number.sent_in(lane, 45_000, 60_000))
         .iter()
         .sum();
-    assert!(all >= 15 * 76 * 95 / 100, "{all} sent_in_all");
+    assert!(all >= 15 * 76 * 95 / 100, "{all} of all lanes");
 }
 
 #[test]
@@ -244,7 +204,8 @@ fn a_number_at_its_level_is_never_refused() {
         let (first, last) = (slowest(35_000, 65_000), slowest(270_000, 300_000));
         assert!(last <= first + 200, "{first} and {last} ms");
         let late = number.sent_in(Priority::Normal, 35_000, 295_000);
-        assert!(late as i64 >= 260 * offered * 99 / 100, "{late}");
+        let expected = usize::try_from(260 * offered * 99 / 100).expect("positive");
+        assert!(late >= expected, "{late} of {expected}");
     }
 }
 
@@ -271,9 +232,8 @@ fn a_level_that_is_set_too_high_costs_few_refusals() {
         number.real = real;
         number.accept(0, Priority::Normal, 1_000_000);
         number.run_until(240_000);
-        let after = |times: &mut dyn Iterator<Item = i64>| times.filter(|at| *at > 60_000).count();
-        let refused = after(&mut number.refused.iter().copied());
-        let sent = after(&mut number.sent.iter().map(|sent| sent.at_ms));
+        let refused = number.refused.iter().filter(|at| **at > 60_000).count();
+        let sent = number.sent_in(Priority::Normal, 60_000, 240_000);
         let parts = format!("{refused} refused, {sent} sent of {} at {level}", real * 180);
         assert!(refused * 50 < sent + refused, "{parts}");
         assert!(sent * 10 > real * 180 * 6, "{parts}");

@@ -67,6 +67,28 @@ fn a_refunded_slot_is_used_again() {
 }
 
 #[test]
+fn the_gate_holds_the_rate_whatever_the_slots_say() {
+    let mut pace = Pace::default();
+    let mut waiting: Vec<Timestamp> = vec![START; 500];
+    let mut passed = Vec::new();
+    while let Some(next) = waiting.iter().copied().min() {
+        let index = waiting.iter().position(|at| *at == next).expect("the least is there");
+        waiting.swap_remove(index);
+        match pace.admit(next, FIFTY, Priority::Normal) {
+            Admission::Go => passed.push(ms(next)),
+            Admission::Later(at) => {
+                assert!(at > next);
+                waiting.push(at);
+            }
+        }
+    }
+    for second in 0..9u128 {
+        let count = passed.iter().filter(|at| **at / 1000 == second).count();
+        assert!((33..=52).contains(&count), "{count} in second {second}");
+    }
+}
+
+#[test]
 fn a_batch_of_a_fast_number_passes_the_gate_together_and_a_second_holds_its_limit() {
     let mut pace = Pace::default();
     assert_eq!(passes(&mut pace, START, 1_000.0, 128), 128);
