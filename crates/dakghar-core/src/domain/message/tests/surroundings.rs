@@ -129,6 +129,28 @@ fn refused_tokens_and_slow_downs_are_counted_apart() {
 }
 
 #[test]
+fn a_number_that_is_too_fast_waits_longer_each_time_and_fifteen_seconds_at_most() {
+    let mut message = queued();
+    let mut now = START;
+    let too_fast = refused(130_429, 400);
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let Recorded::SlowDown(at) = send(&mut message, now, &too_fast) else {
+            panic!("another outcome")
+        };
+        waits.push(at.since(now).as_secs());
+        now = at;
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 15, 15, 15]);
+    let mut named = too_fast;
+    if let SendOutcome::Refused(refusal) = &mut named {
+        refusal.retry_after = Some(Duration::from_secs(60));
+    }
+    let meant = Recorded::SlowDown(now + Duration::from_secs(60));
+    assert_eq!(send(&mut message, now, &named), meant, "Meta named it");
+}
+
+#[test]
 fn slow_downs_end_a_message_a_day_after_the_first_however_many_they_are() {
     let mut message = queued();
     let first = START + Duration::from_secs(3600);
