@@ -1,7 +1,7 @@
 //! The gate before each call: it keeps the learned share of a number's level, whatever the slots say.
 //!
-//! Urgent messages may be earlier than others, so they win while there are more than the gate lets through. The others
-//! get credit for each that goes before them, and with the credit for a pass one of them goes as if it were urgent.
+//! While more urgent messages wait, the others leave them the room of a message, so the urgent ones win. The others get
+//! credit for each that goes before them, and with the credit for a pass one of them goes before the urgent ones.
 
 use super::priority::Priority;
 use super::share::WHOLE;
@@ -47,11 +47,10 @@ impl Gate {
         let waits = |other: &&Priority| pace.waiting[other.rank()];
         let before = more_urgent.iter().filter(waits).count();
         let is_owed = others.iter().filter(waits).any(|other| self.has_pass(*other));
-        let left = match before + usize::from(is_owed) {
-            0 => 0,
-            _ if self.has_pass(lane) => 0,
-            1 => 1,
-            _ => 2,
+        let left = if self.has_pass(lane) {
+            0
+        } else {
+            [0, 1, 2, 2][before + usize::from(is_owed)]
         };
         let opens_at = |tat_us: i64, rate: &GateRate| tat_us - rate.lead_us + rate.interval_us * left;
         opens_at(self.tat_us, &pace.learned).min(opens_at(self.calm_tat_us, &pace.calm))

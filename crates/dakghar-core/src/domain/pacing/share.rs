@@ -3,7 +3,7 @@
 //! A number's level is shared with what comes in, and with whatever else sends from the number, and it may be lower than
 //! its setting says. So the share is learned: it grows while Meta refuses nothing for being too fast, slowly at first and
 //! then ever faster, and each refusal takes three tenths of it. A number whose real level is lower than its setting is
-//! refused once in a quarter of a minute, however much lower it is, and one that comes out of a storm has its former
+//! refused about once in a quarter of a minute, down to a fifth of it, and one that comes out of a storm has its former
 //! pace again within a minute.
 //!
 //! Counted in millionths, and in whole numbers, so that every process computes the same.

@@ -164,7 +164,7 @@ fn the_share_grows_from_two_thirds_to_the_largest_and_a_refusal_takes_a_part_of_
         pace.pause_until(after(40_000 + n * 15_000), after(55_000 + n * 15_000));
     }
     assert_eq!(share_at(&pace, 190), SHARE_MIN);
-    assert!(share_at(&pace, 230) == SHARE_MAX);
+    assert_eq!(share_at(&pace, 230), SHARE_MAX);
 }
 
 #[test]
