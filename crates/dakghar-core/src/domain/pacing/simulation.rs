@@ -230,7 +230,7 @@ fn a_level_that_is_set_too_high_costs_few_refusals() {
     for (level, real) in [(80, 20), (80, 40), (80, 72), (1_000, 250), (1_000, 800)] {
         let mut number = Number::new(level);
         number.real = real;
-        number.accept(0, Priority::Normal, 1_000_000);
+        number.accept(0, Priority::Normal, 300 * level);
         number.run_until(240_000);
         let refused = number.refused.iter().filter(|at| **at > 60_000).count();
         let sent = number.sent_in(Priority::Normal, 60_000, 240_000);

@@ -18,11 +18,10 @@ fn slots<const N: usize>(pace: &mut Pace, priority: Priority) -> [u128; N] {
     [(); N].map(|()| ms(pace.reserve(START, FIFTY, priority)))
 }
 
-/// Those of `count` messages that pass at this time.
+/// The messages that pass at this time, of `count` at most, until the first that does not.
 fn passes(pace: &mut Pace, at: Timestamp, level: f64, count: u32) -> u32 {
-    (0..count)
-        .map(|_| u32::from(pace.admit(at, level, Priority::Normal) == Admission::Go))
-        .sum()
+    let passed = (0..count).take_while(|_| pace.admit(at, level, Priority::Normal) == Admission::Go);
+    passed.map(|_| 1).sum()
 }
 
 #[test]
