@@ -1,6 +1,6 @@
 //! Meta's limits, played by the simulated Meta: a number at its level, and one person.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dakghar_graph_sim::{JournalEntry, Limits, Outcome, StatusPlan};
 use serde_json::{Value, json};

@@ -65,7 +65,7 @@ fn an_upload_passes_whatever_is_in_its_file() {
     for disposition in [
         r#"name="type""#,
         r#"name="type";"#,
-        r#"name=type"#,
+        r"name=type",
         r#"NAME="type""#,
         r#"filename="a; b's (1).png"; name="type""#,
         r#"name="type"; filename="caf\u{e9}.png""#,
