@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::callbacks::CallbacksSetup;
+use super::checking::NumberChecks;
 use super::commits::Commits;
 use super::endpoints::Endpoints;
 use super::erasing::Erasing;
@@ -155,6 +156,16 @@ pub(super) fn onboarding_of(
 ) -> Arc<Onboarding> {
     let (apps, outages) = (shared.app_secrets.clone(), shared.outages.clone());
     Arc::new(Onboarding::new(ports, settings, tenants.clone(), apps, outages))
+}
+
+pub(super) fn number_checks_of(
+    ports: &Ports,
+    settings: &Settings,
+    shared: &Shared,
+    tenants: &Arc<Tenants>,
+) -> Arc<NumberChecks> {
+    let apps = shared.app_secrets.clone();
+    Arc::new(NumberChecks::new(ports, settings, tenants.clone(), apps))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

@@ -7,6 +7,8 @@ mod amended;
 mod auditing;
 mod building;
 mod callbacks;
+mod check_settings;
+mod checking;
 mod commits;
 mod endpoints;
 mod erasing;
@@ -54,8 +56,8 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use building::{
-    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of, onboarding_of,
-    redriving_of, signer_of, tenants_of,
+    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of,
+    number_checks_of, onboarding_of, redriving_of, signer_of, tenants_of,
 };
 use callbacks::CallbacksSetup;
 use commits::Commits;
@@ -67,6 +69,8 @@ use tenants::key_uses::KeyUses;
 use waiting::Waiting;
 
 pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
+pub use check_settings::CheckSettings;
+pub use checking::{CheckPass, CheckStep, LiveNumber, NumberChecks};
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
     TestedCallback,
@@ -149,6 +153,8 @@ pub struct App {
     pub retention: Arc<Retention>,
     /// Looking at access tokens.
     pub token_watch: Arc<TokenWatch>,
+    /// Checking numbers at Meta.
+    pub number_checks: Arc<NumberChecks>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
     /// The audit log.
@@ -210,6 +216,7 @@ impl App {
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             erasing: erasing_of(&ports, &settings, &shared, (&changing, &opt_outs)),
             onboarding: onboarding_of(&ports, &settings, &shared, &tenants),
+            number_checks: number_checks_of(&ports, &settings, &shared, &tenants),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),

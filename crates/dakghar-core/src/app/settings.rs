@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::check_settings::CheckSettings;
 use super::meta_apps::DefaultApp;
 use super::signup_settings::SignupSettings;
 use crate::domain::callback_url::CallbackRules;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub default_app: DefaultApp,
     /// The way in which numbers are connected.
     pub signups: SignupSettings,
+    /// The way in which numbers are checked at Meta.
+    pub checks: CheckSettings,
     /// The limits of a tenant whose record says nothing.
     pub tenant_limits: TenantLimits,
     /// The days that records of the audit log are kept; 0 is for ever.
@@ -72,6 +75,7 @@ impl Default for Settings {
             endpoints_look_every: Duration::from_secs(5),
             default_app: DefaultApp::default(),
             signups: SignupSettings::default(),
+            checks: CheckSettings::default(),
             tenant_limits: TenantLimits::default(),
             audit_days: 0,
             batch_max: 512,

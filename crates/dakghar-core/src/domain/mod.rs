@@ -48,6 +48,7 @@ pub mod send_request;
 pub mod sending_rules;
 pub mod signatures;
 pub mod signup;
+pub mod standing;
 pub mod steady;
 pub mod steering;
 pub mod tenant;

@@ -11,6 +11,7 @@ use super::ids::{AppId, PhoneNumberId, TenantId, WabaId};
 use super::limits::TenantLimits;
 use super::message::UnknownOutcome;
 use super::sending_rules::SendingRules;
+use super::standing::Standing;
 use super::time::Timestamp;
 
 /// Sends a second that Meta allows a number by default, both directions together.
@@ -67,7 +68,7 @@ pub struct PhoneNumber {
     pub phone_number_id: PhoneNumberId,
     /// The account at Meta that the number belongs to.
     pub waba_id: Option<WabaId>,
-    /// True if nobody gave the account: Meta's webhooks about the number named it.
+    /// True if nobody gave the account: Meta named it, in its webhooks about the number or when the number was checked.
     pub waba_is_learned: bool,
     /// The number as people write it, 32 characters at most.
     pub display_phone_number: Option<String>,
@@ -87,6 +88,8 @@ pub struct PhoneNumber {
     pub token: Option<KnownToken>,
     /// The PIN that the number was registered with, sealed with the tenant's data key, if a signup registered it.
     pub sealed_pin: Option<Vec<u8>>,
+    /// How it stands at Meta.
+    pub standing: Standing,
 }
 
 impl Tenant {
@@ -178,6 +181,7 @@ mod tests {
             token_refusals: 0,
             token: None,
             sealed_pin: None,
+            standing: Standing::default(),
         }
     }
 

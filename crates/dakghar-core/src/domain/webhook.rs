@@ -12,6 +12,7 @@ use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use super::message::evidence::EvidenceStatus;
 use super::message::{Direction, Origin, ReportedStatus, SendError};
 use super::person_name::PersonName;
+use super::standing::AccountNews;
 use super::time::Timestamp;
 
 /// One part of a webhook POST. A part that could not be understood is [`WebhookPart::Other`].
@@ -201,6 +202,8 @@ pub struct OtherPart {
     pub amends: Option<Amendment>,
     /// What people did, as it tells.
     pub signals: Vec<PersonSignal>,
+    /// What it says of the standing of its account.
+    pub news: Option<AccountNews>,
     /// The time that Meta gives its entry; `None` if absent or not believable.
     pub told_at: Option<Timestamp>,
 }
@@ -226,11 +229,13 @@ pub enum EventReason {
     Hold,
     /// Nothing of Meta's: Dakghar tells that an access token ends soon.
     Token,
+    /// Nothing of Meta's: Dakghar tells what a check of a number found changed.
+    Number,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Routed,
         Self::UnknownNumber,
         Self::UnknownWaba,
@@ -240,6 +245,7 @@ impl EventReason {
         Self::Endpoint,
         Self::Hold,
         Self::Token,
+        Self::Number,
     ];
 
     /// The name used in answers and in the stores.
@@ -254,6 +260,7 @@ impl EventReason {
             Self::Endpoint => "endpoint",
             Self::Hold => "hold",
             Self::Token => "token",
+            Self::Number => "number",
         }
     }
 

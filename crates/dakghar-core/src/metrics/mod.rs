@@ -13,6 +13,7 @@ mod exemplars;
 mod instruments;
 mod key_labels;
 mod labels;
+mod number_labels;
 mod row;
 mod signup_labels;
 mod store_calls;
@@ -36,6 +37,7 @@ pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
     Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
+pub use number_labels::{NumberChecked, NumberDrift};
 pub use row::{Row, Unit};
 pub use signup_labels::SignupStepEnd;
 pub use store_calls::StoreCall;

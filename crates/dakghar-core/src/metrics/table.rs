@@ -20,6 +20,7 @@ use super::labels::{
     Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 use super::row::{PREFIX, Row, Unit};
+use super::number_labels::{NumberChecked, NumberDrift};
 use super::signup_labels::SignupStepEnd;
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;
@@ -117,6 +118,9 @@ table! {
     token_checks: Family<TokenChecked, Counter>, "token_checks", None, "Looks at access tokens of numbers, by what Meta said";
     tokens_renewed: Counter, "tokens_renewed", None, "Access tokens in whose place Meta gave a token that lasts longer";
     tokens_ending: Family<TokenEnds, Gauge>, "tokens_ending", None, "Numbers whose access token ends within the days, as the last pass over all tenants found; tokens that end in 7 days count within 14 too";
+    number_checks: Family<NumberChecked, Counter>, "number_checks", None, "Checks of numbers at Meta, by what was found";
+    number_changes: Family<NumberDrift, Counter>, "number_changes", None, "Differences that checks of numbers found, by what has changed";
+    numbers_drifted: Family<NumberDrift, Gauge>, "numbers_drifted", None, "Numbers that somebody should see to, by what is wrong, as the last pass over all tenants found";
     signup_steps: Family<SignupStepEnd, Counter>, "signup_steps", None, "Steps of signups that this process took, by what became of them";
     signups_done: Counter, "signups_done", None, "Signups that this process brought to their end: their numbers can send";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";

@@ -215,6 +215,7 @@ pub fn account_event(digits: Option<&str>) -> WebhookPart {
         raw: format!("{digits:?}").into(),
         amends: None,
         signals: Vec::new(),
+        news: None,
         told_at: None,
     })
 }

@@ -72,6 +72,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
         raw: raw.into(),
         amends: None,
         signals: Vec::new(),
+        news: None,
         told_at: None,
     })
 }

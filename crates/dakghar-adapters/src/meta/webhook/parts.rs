@@ -61,6 +61,7 @@ impl Place<'_> {
             raw: raw.into(),
             amends: None,
             signals: Vec::new(),
+            news: None,
             told_at: self.told_at,
         })
     }

@@ -47,6 +47,7 @@ impl Events {
             raw: whole(inbound.frame.as_deref(), inbound.list(), &inbound.raw),
             amends: None,
             signals: Vec::new(),
+            news: None,
             told_at: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
@@ -65,6 +66,7 @@ impl Events {
             raw: whole(element.frame.as_deref(), element.list, raw),
             amends: None,
             signals: Vec::new(),
+            news: None,
             told_at: None,
         };
         Some(self.of_part(owner, EventReason::Corrected, &part))
@@ -86,6 +88,7 @@ impl Events {
             raw: whole(report.frame.as_deref(), "statuses", &report.raw),
             amends: None,
             signals: Vec::new(),
+            news: None,
             told_at: None,
         };
         self.of_part(tenant_id, reason, &part)

@@ -151,6 +151,7 @@ fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::standing::Standing;
     use uuid::Uuid;
 
     fn number(id: &str, messages_per_second: u32) -> PhoneNumber {
@@ -167,6 +168,7 @@ mod tests {
             token_refusals: 0,
             token: None,
             sealed_pin: None,
+            standing: Standing::default(),
         }
     }
 

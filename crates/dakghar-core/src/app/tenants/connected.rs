@@ -10,6 +10,7 @@ use crate::app::stale::Step;
 use crate::domain::access_token::KnownToken;
 use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::auto_redrive::Cause;
+use crate::domain::standing::Standing;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use crate::domain::{HoldReason, PhoneNumber, PhoneNumberId, Secret, Tenant, TenantId, WabaId};
 
@@ -87,6 +88,7 @@ impl Tenants {
             token_refusals: 0,
             token: new.known.clone(),
             sealed_pin,
+            standing: Standing::default(),
         })
     }
 

@@ -29,6 +29,7 @@ use crate::domain::access_token::TokenTold;
 use crate::domain::audit::{AuditAction, Principal, tenant_changes};
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::hold::HoldTold;
+use crate::domain::standing::NumberTold;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ErrorCode, PhoneNumberId, Problem, RedriveId, Tenant, TenantId, Timestamp, WebhookEvent};
 use crate::ports::{AuditedChange, Carried, Ports, StoreError};
@@ -166,8 +167,11 @@ impl Tenants {
         let id = || self.ports.ids.event_id();
         let holds = HoldTold::of_change(before, after);
         let tokens = TokenTold::of_change(before, after);
+        let numbers = NumberTold::of_change(before, after);
         let holds = holds.iter().map(|told| told.event(id(), now));
-        holds.chain(tokens.iter().map(|told| told.event(id(), now))).collect()
+        let tokens = tokens.iter().map(|told| told.event(id(), now));
+        let numbers = numbers.iter().map(|told| told.event(id(), now));
+        holds.chain(tokens).chain(numbers).collect()
     }
 
     /// Makes the tenant show this `callbackUrl`. Its endpoint is another record.

@@ -10,6 +10,7 @@ use crate::app::new_keys::{API_KEY_PREFIX, make_secret};
 use crate::domain::SendingRules;
 use crate::domain::audit::{AuditAction, Principal, tenant_changes};
 use crate::domain::auto_redrive::AutoRedriving;
+use crate::domain::standing::Standing;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use crate::domain::{ApiKey, Country, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
 use crate::ports::{AuditedChange, Carried, Ports};
@@ -136,6 +137,7 @@ impl Tenants {
             token_refusals: 0,
             token: None,
             sealed_pin: None,
+            standing: Standing::default(),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::app::stale::Step;
 use crate::app::tenants::{Tenants, token_purpose};
 use crate::domain::access_token::{KnownToken, TokenFacts, WARNED_DAYS};
 use crate::domain::page::PageLimit;
-use crate::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Secret, Tenant, TenantId, Timestamp};
+use crate::domain::{PhoneNumber, PhoneNumberId, Secret, Tenant, TenantId, Timestamp};
 use crate::metrics::{Metrics, TokenEnds};
 use crate::ports::{Clock, Ports, TenantStore};
 use crate::vault::Vault;
@@ -218,21 +218,8 @@ impl TokenWatch {
 
     /// Puts the numbers of a token on hold that Meta says does not work.
     async fn hold(&self, tenant: &Tenant, numbers: &[PhoneNumberId], why: &str) -> Result<(), Failure> {
-        let (date, now) = (self.clock.wall(), self.clock.now());
-        let reason = HoldReason::CredentialsInvalid;
-        let change = |number: &mut PhoneNumber| {
-            let facts = number.token.take().and_then(|known| known.facts);
-            number.token = Some(KnownToken {
-                warned_days: None,
-                facts: facts.filter(|facts| facts.expires_at.is_none()),
-                checked_at: date,
-            });
-            number.hold.get_or_insert(Hold {
-                reason,
-                since: now,
-                probe_at: Some(now + reason.probe_interval()),
-            });
-        };
+        let at = self.clock.present();
+        let change = |number: &mut PhoneNumber| number.token_does_not_work(at);
         self.change_numbers(tenant, numbers, change).await?;
         tracing::warn!(tenant_id = %tenant.id, numbers = numbers.len(), why, "an access token does not work; its numbers are on hold");
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 const KIND_BYTES_MAX: usize = 80;
 
 /// The kinds that are no events of Meta's, all of them.
-pub const OWN_KINDS: [&str; 24] = [
+pub const OWN_KINDS: [&str; 25] = [
     "message.received",
     "message.echo",
     "message.history",
@@ -30,6 +30,7 @@ pub const OWN_KINDS: [&str; 24] = [
     SENDING_HELD,
     SENDING_RELEASED,
     TOKEN_EXPIRES,
+    NUMBER_CHANGED,
     ENTRY_UNREADABLE,
 ];
 /// The kind of an entry that tells that Dakghar has given an endpoint up.
@@ -42,15 +43,18 @@ pub const SENDING_HELD: &str = "sending.held";
 pub const SENDING_RELEASED: &str = "sending.released";
 /// The kind of an entry that tells that the access token of a number ends soon.
 pub const TOKEN_EXPIRES: &str = "token.expires";
+/// The kind of an entry that tells what a check of a number found changed at Meta.
+pub const NUMBER_CHANGED: &str = "number.changed";
 /// The kind of what stands where an entry of the feed cannot be read.
 pub const ENTRY_UNREADABLE: &str = "entry.unreadable";
 /// The kinds of the events that Dakghar makes itself.
-const DAKGHAR_KINDS: [&str; 5] = [
+const DAKGHAR_KINDS: [&str; 6] = [
     ENDPOINT_DISABLED,
     ENDPOINT_EVENTS_EXPIRED,
     SENDING_HELD,
     SENDING_RELEASED,
     TOKEN_EXPIRES,
+    NUMBER_CHANGED,
 ];
 /// How the kind of an event of Meta's begins. The name of its field follows.
 pub const META_KINDS: &str = "meta.";
@@ -72,7 +76,7 @@ impl EntryKind {
         known.map_or_else(|| Self::of_field(name), Self::named)
     }
 
-    /// True for an event that Dakghar made itself: of an endpoint, or a hold.
+    /// True for an event that Dakghar made itself: of an endpoint, a hold, a token or a number.
     pub fn is_of_dakghar(&self) -> bool {
         DAKGHAR_KINDS.contains(&&*self.0)
     }

@@ -26,8 +26,8 @@ pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
 pub use filter::{EntryFilter, KindPattern};
 pub use kind::{
-    ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, OWN_KINDS, SENDING_HELD,
-    SENDING_RELEASED, TOKEN_EXPIRES,
+    ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, NUMBER_CHANGED, OWN_KINDS,
+    SENDING_HELD, SENDING_RELEASED, TOKEN_EXPIRES,
 };
 pub use partitions::{PARTITIONS, Partitions};
 pub use place::{Place, place_id};
@@ -130,7 +130,9 @@ impl FeedEntry {
             Some(_) => EntryKind::named("message.edited"),
             None => match event.reason {
                 EventReason::Corrected => EntryKind::named("message.corrected"),
-                EventReason::Endpoint | EventReason::Hold | EventReason::Token => EntryKind::of_dakghar(&event.field),
+                EventReason::Endpoint | EventReason::Hold | EventReason::Token | EventReason::Number => {
+                    EntryKind::of_dakghar(&event.field)
+                }
                 _ => EntryKind::of_field(&event.field),
             },
         };

@@ -9,6 +9,7 @@ use super::tokens::AppAccess;
 use crate::domain::ids::{PhoneNumberId, WabaId};
 use crate::domain::secret::Secret;
 use crate::domain::signup::{AccountFacts, NumberFacts, Subscription};
+use crate::domain::standing::SeenNumber;
 
 /// The numbers of an account that are read, at most.
 pub const ACCOUNT_NUMBERS_MAX: usize = 200;
@@ -56,6 +57,9 @@ pub trait OnboardingApi: Send + Sync {
 
     /// Reads a number.
     async fn number(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<NumberFacts, NumberCallFailure>;
+
+    /// Reads what may change of a number without anybody here. A field that Meta does not know is left out.
+    async fn standing(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<SeenNumber, NumberCallFailure>;
 
     /// Reads what people see of the business: Meta's JSON object.
     async fn profile(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<Arc<str>, NumberCallFailure>;

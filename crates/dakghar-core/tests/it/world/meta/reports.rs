@@ -115,6 +115,7 @@ impl Meta {
             raw: text.into(),
             amends: None,
             signals: Vec::new(),
+            news: None,
             told_at: None,
         }
     }

@@ -1,0 +1,76 @@
+//! Events of an account that say something of the standing of its numbers.
+
+use std::sync::Arc;
+
+use super::{ASKED_EVERY, AccountStop};
+use crate::domain::hold::HoldReason;
+use crate::domain::tenant::PhoneNumber;
+use crate::domain::time::{Present, Timestamp};
+
+/// The consequence of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewsKind {
+    /// The account may not send, or is not connected with us any more.
+    Stops,
+    /// That is over.
+    Restores,
+    /// Something has changed, which a check will show.
+    Asks,
+}
+
+/// An event of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountNews {
+    /// Its consequence.
+    pub kind: NewsKind,
+    /// Meta's name of it.
+    pub event: Arc<str>,
+}
+
+impl AccountNews {
+    /// The consequence of an event that Meta dates so. One that is older than the time between two probes says nothing about
+    /// now: Meta posts again for days.
+    fn kind_at(&self, told_at: Option<Timestamp>, now: Timestamp) -> NewsKind {
+        let is_of_now = told_at.is_none_or(|at| now.since(at) < HoldReason::AccountRestricted.probe_interval());
+        if is_of_now { self.kind } else { NewsKind::Asks }
+    }
+}
+
+impl PhoneNumber {
+    /// Takes an event of its account. Returns false if that changes nothing.
+    pub fn take_news(&mut self, news: &AccountNews, told_at: Option<Timestamp>, at: Present) -> bool {
+        let since = told_at.unwrap_or(at.wall).min(at.wall);
+        let standing = &mut self.standing;
+        match news.kind_at(told_at, at.now) {
+            NewsKind::Stops if standing.stop.as_ref().is_some_and(|stop| !stop.is_over) => false,
+            NewsKind::Stops => {
+                let was = standing.stop_reason();
+                standing.stop = Some(AccountStop {
+                    event: news.event.clone(),
+                    since,
+                    is_over: false,
+                });
+                // Before this event it could send, or it was held already.
+                self.follow_stop(was, at.now);
+                true
+            }
+            NewsKind::Restores => {
+                let stop = standing.stop.as_mut().filter(|stop| stop.since <= since && !stop.is_over);
+                let ends = stop.map(|stop| stop.is_over = true).is_some();
+                ends | self.ask_for_check(at.wall)
+            }
+            NewsKind::Asks => self.ask_for_check(at.wall),
+        }
+    }
+
+    /// Returns false if it was asked for, or done a moment ago.
+    fn ask_for_check(&mut self, now: Timestamp) -> bool {
+        let standing = &mut self.standing;
+        let is_fresh = standing
+            .checked_at
+            .is_some_and(|at| at <= now && now < at + ASKED_EVERY);
+        let asks = !standing.is_asked && !is_fresh;
+        standing.is_asked |= asks;
+        asks
+    }
+}
