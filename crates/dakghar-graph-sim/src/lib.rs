@@ -35,6 +35,7 @@ mod business;
 mod clock;
 mod dialog;
 mod dice;
+mod drift;
 mod limits;
 mod number;
 mod onboarding;
@@ -43,6 +44,7 @@ mod wamid;
 
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
 pub use dialog::{DialogMessage, DialogPlan};
+pub use drift::{Drift, SubscribedApp};
 pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use limits::Limits;

@@ -1,7 +1,8 @@
 //! Connecting numbers: codes of the dialog, accounts and who gets their webhooks, registrations with their PINs, and a journal of
 //! what was done.
 //!
-//! An account or a number that nobody described is as one that was connected long ago: paid for, and registered.
+//! An account or a number that nobody described is as one that was connected long ago: paid for, registered, and with webhooks
+//! that go to the app that asks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -283,8 +284,21 @@ impl Onboarding {
         known.unwrap_or_else(|| Registration::long_ago(id))
     }
 
-    pub(crate) fn subscribed(&self, waba_id: &str) -> Vec<Subscribed> {
-        self.0.lock().subscribed.get(waba_id).cloned().unwrap_or_default()
+    /// Who gets the webhooks of an account; `None` if nobody said anything of it.
+    pub(crate) fn subscribed(&self, waba_id: &str) -> Option<Vec<Subscribed>> {
+        let inner = self.0.lock();
+        let described = inner.accounts.contains_key(waba_id).then(Vec::new);
+        inner.subscribed.get(waba_id).cloned().or(described)
+    }
+
+    /// Sets who gets them. Returns false if there is no room.
+    pub(crate) fn set_subscribed(&self, waba_id: &str, apps: Vec<Subscribed>) -> bool {
+        let mut inner = self.0.lock();
+        let has_room = inner.subscribed.len() < DESCRIBED_MAX || inner.subscribed.contains_key(waba_id);
+        if has_room {
+            inner.subscribed.insert(waba_id.to_owned(), apps);
+        }
+        has_room
     }
 
     pub(crate) fn subscribe(&self, waba_id: &str, new: Subscribed) {
@@ -295,9 +309,9 @@ impl Onboarding {
     }
 
     pub(crate) fn unsubscribe(&self, waba_id: &str, app_id: &str) {
-        if let Some(known) = self.0.lock().subscribed.get_mut(waba_id) {
-            known.retain(|known| known.app_id != app_id);
-        }
+        let mut inner = self.0.lock();
+        let known = inner.subscribed.entry(waba_id.to_owned()).or_default();
+        known.retain(|known| known.app_id != app_id);
     }
 
     /// Registers a number, and gives it the PIN if it has none.

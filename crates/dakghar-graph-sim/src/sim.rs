@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::SimConfig;
 use crate::dialog::DialogPlan;
+use crate::drift::Drift;
 use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
@@ -95,6 +96,14 @@ impl GraphSim {
     /// Gives a number a WABA and a display number of its own.
     pub fn set_number(&self, number: Number) {
         self.state.numbers.put(number);
+    }
+
+    /// Changes what a number and its account are like, as it happens at Meta.
+    ///
+    /// # Panics
+    /// A hundred thousand of them have drifted already.
+    pub fn drift(&self, drift: Drift) {
+        assert!(self.state.drift(drift), "too many numbers and accounts have drifted");
     }
 
     /// Gives a code of the dialog, which lives for 30 seconds unless told otherwise.

@@ -9,13 +9,14 @@ use crate::business::Businesses;
 use crate::clock;
 use crate::config::SimConfig;
 use crate::dialog::Dialog;
+use crate::drift::{Drift, Drifted};
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
 use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::limits::Limiter;
 use crate::number::{Number, Numbers, phone_digits};
-use crate::onboarding::Onboarding;
+use crate::onboarding::{Onboarding, Subscribed};
 use crate::stats::{CallStats, StatsSnapshot};
 use crate::token::{Tokens, is_proof};
 use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
@@ -40,6 +41,7 @@ pub(crate) struct State {
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
     pub(crate) onboarding: Onboarding,
+    pub(crate) drifted: Drifted,
     pub(crate) dialog: Dialog,
     pub(crate) wamids: WamidFactory,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -63,8 +65,27 @@ impl State {
             numbers: Numbers::with(config.numbers),
             businesses: Businesses::default(),
             onboarding: Onboarding::default(),
+            drifted: Drifted::default(),
             dialog: Dialog::default(),
         })
+    }
+
+    /// Changes what a number and its account are like. Returns false if there is no room.
+    pub(crate) fn drift(&self, drift: Drift) -> bool {
+        let number = drift.phone_number_id.as_deref();
+        let account = drift
+            .waba_id
+            .or_else(|| number.map(|id| self.numbers.get(id).waba_id.clone()));
+        let has_room = number.is_none_or(|id| self.drifted.put(id, drift.number));
+        let Some(account) = account else { return has_room };
+        let subscribed = drift.subscriptions.map(|apps| {
+            let apps = apps.into_iter().map(|app| Subscribed {
+                app_id: app.app_id,
+                override_callback_uri: app.override_callback_uri,
+            });
+            self.onboarding.set_subscribed(&account, apps.collect())
+        });
+        has_room && self.drifted.put(&account, drift.account) && subscribed.unwrap_or(true)
     }
 
     /// Meta's code 190 unless the token may call. One that was described may call while it works.

@@ -13,6 +13,7 @@ mod passed;
 mod proof;
 mod refusal;
 mod send;
+mod standing;
 mod tokens;
 mod version;
 mod webhook;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::ids::{AppId, PhoneNumberId, WabaId};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
+use dakghar_core::domain::standing::SeenNumber;
 use dakghar_core::ports::{
     ACCOUNT_NUMBERS_MAX, AppAccess, Bearer, Clock, CreditShare, NumberCallFailure, OnboardingApi, WebhookOverride,
 };
@@ -17,6 +18,7 @@ use super::http::{CallFailure, GraphAnswer, GraphHttp};
 use super::lenient_json::{Fields, elements, text};
 use super::proof;
 use super::refusal::refusal;
+use super::standing;
 
 /// The time that a call may take. A code lives for 30 seconds.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,6 +145,20 @@ impl OnboardingApi for MetaOnboarding {
         let fields = fields_of(&answer)?;
         let found = number(&fields).filter(|number| number.id == *id);
         found.ok_or_else(|| says_nothing(&answer))
+    }
+
+    async fn standing(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<SeenNumber, NumberCallFailure> {
+        let all = self.ask(as_, id.as_str(), &[("fields", standing::FIELDS)]).await;
+        let answer = match all {
+            // Some of the fields are not there for every app and version.
+            Err(NumberCallFailure::Refused(refusal)) if standing::is_of_fields(&refusal) => {
+                self.ask(as_, id.as_str(), &[("fields", NUMBER_FIELDS)]).await?
+            }
+            all => all?,
+        };
+        let fields = fields_of(&answer)?;
+        let is_it = fields.text("id").as_deref() == Some(id.as_str());
+        is_it.then(|| standing::read(&fields)).ok_or_else(|| says_nothing(&answer))
     }
 
     async fn profile(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<Arc<str>, NumberCallFailure> {

@@ -21,7 +21,7 @@ use super::key_uses;
 use super::owners::{owner, owners_of_waba, past_owners};
 use super::rows::millis;
 use super::texts::before_text;
-use crate::stored::{api_keys, auto_redrive, known_token, sending_rules};
+use crate::stored::{api_keys, auto_redrive, known_token, sending_rules, standing};
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
@@ -30,7 +30,7 @@ pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
-    waba_is_learned, token, default_country, sealed_pin";
+    waba_is_learned, token, default_country, sealed_pin, standing";
 
 /// Stands where earlier releases had the hash of the only key.
 const NO_HASH: [u8; 0] = [];
@@ -218,7 +218,7 @@ fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
 
 fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
     let mut insert = conn.prepare_cached(&format!(
-        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     let id = tenant.id.to_string();
     for (position, number) in (0_i64..).zip(&tenant.phone_numbers) {
@@ -239,6 +239,7 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
             number.token.as_ref().map(known_token::text_of),
             number.default_country.map(Country::as_str),
             number.sealed_pin,
+            standing::text_of(&number.standing),
         ])?;
     }
     let mut insert =
@@ -377,6 +378,7 @@ fn number(row: &Row<'_>) -> Read<PhoneNumber> {
         token: cells.maybe_parse(known_token::parse)?,
         default_country: cells.maybe_parse(Country::parse)?,
         sealed_pin: cells.get()?,
+        standing: cells.maybe_parse(standing::parse)?.unwrap_or_default(),
     })
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod sending_rules;
 pub(crate) mod signup;
+pub(crate) mod standing;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
 pub(crate) mod waiting_line;

@@ -46,6 +46,9 @@ Control API (JSON)
   PUT    /_sim/dialog                              {message: before | after | lost, apart_ms}: the dialog's message and its code
   PUT    /_sim/onboarding                          {accounts: [{waba_id, currency, is_paid_for}], numbers: [{phone_number_id,
                                                    waba_id, is_registered, pin, is_verified, is_on_biz_app, throughput, ..}]}
+  POST   /_sim/drift                               {phone_number_id, waba_id, number: {quality_rating: \"RED\", ..}, account: {..},
+                                                   subscriptions: [{app_id, override_callback_uri}]}: what has changed at Meta, in
+                                                   Meta's fields; null takes a field back, no subscriptions lose the webhooks
   GET    /_sim/onboarding/journal                  what was asked to connect numbers (DELETE: forget it)
 
 A rule: {when, rate, times, fault}

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::input::{Input, Problem};
+use crate::drift::Drift;
 use crate::number::Number;
 use crate::onboarding::{Account, NewCode, Registration};
 use crate::state::State;
@@ -64,6 +65,21 @@ pub(crate) async fn describe(
         }
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes what numbers and accounts are like, as it happens at Meta.
+pub(crate) async fn drift(
+    Shared(state): Shared<Arc<State>>,
+    Input(drift): Input<Drift>,
+) -> Result<StatusCode, Problem> {
+    if drift.phone_number_id.is_none() && drift.waba_id.is_none() {
+        return Err(Problem::invalid("give phone_number_id, waba_id or both"));
+    }
+    if state.drift(drift) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::invalid(FULL))
+    }
 }
 
 pub(crate) async fn journal(Shared(state): Shared<Arc<State>>) -> Response {

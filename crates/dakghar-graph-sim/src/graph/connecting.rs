@@ -57,7 +57,14 @@ pub(crate) async fn subscriptions(
     };
     serve(&state, &connection, ask, || {
         check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
-        let data = state.onboarding.subscribed(&id).into_iter().map(|subscribed| {
+        let by_default = || {
+            vec![Subscribed {
+                app_id: app_of(&state, &headers),
+                override_callback_uri: None,
+            }]
+        };
+        let subscribed = state.onboarding.subscribed(&id).unwrap_or_else(by_default);
+        let data = subscribed.into_iter().map(|subscribed| {
             let mut shown = json!({"whatsapp_business_api_data":
                 {"id": subscribed.app_id, "name": "Simulated App", "link": "https://example.com"}});
             if let Some(url) = subscribed.override_callback_uri {

@@ -59,7 +59,7 @@ pub(crate) async fn get_node(
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
         if !is_account {
             let number = number_node(&state.numbers.get(&id), &state.onboarding.number(&id));
-            return Ok(select(&number, fields));
+            return Ok(select(&state.drifted.over(&id, number), fields));
         }
         let account = state.onboarding.account(&id);
         let mut shown = json!({"id": id, "name": "Simulated Business", "currency": account.currency,
@@ -68,7 +68,7 @@ pub(crate) async fn get_node(
             shown["primary_funding_id"] = json!("1");
         }
         Ok(select(
-            &shown,
+            &state.drifted.over(&id, shown),
             query.fields.as_deref().unwrap_or("id,name,currency,timezone_id"),
         ))
     })
@@ -95,7 +95,8 @@ pub(crate) async fn list_numbers(
             .iter()
             .map(|number| {
                 let registration = state.onboarding.number(&number.phone_number_id);
-                select(&number_node(number, &registration), fields)
+                let node = number_node(number, &registration);
+                select(&state.drifted.over(&number.phone_number_id, node), fields)
             })
             .collect();
         Ok(json!({"data": data, "paging": {"cursors": {"before": "", "after": ""}}}))
@@ -131,6 +132,7 @@ fn number_node(number: &Number, registration: &Registration) -> Value {
     } else {
         ("NOT_APPLICABLE", "PENDING")
     };
+    let can_send = if registration.is_registered { "AVAILABLE" } else { "BLOCKED" };
     let verified = if registration.is_verified {
         "VERIFIED"
     } else {
@@ -150,6 +152,11 @@ fn number_node(number: &Number, registration: &Registration) -> Value {
         "is_pin_enabled": true,
         "throughput": {"level": registration.throughput},
         "whatsapp_business_manager_messaging_limit": registration.messaging_limit,
+        "health_status": {"can_send_message": can_send, "entities": [
+            {"entity_type": "PHONE_NUMBER", "id": number.phone_number_id, "can_send_message": can_send},
+            {"entity_type": "WABA", "id": number.waba_id, "can_send_message": "AVAILABLE"},
+        ]},
+        "webhook_configuration": {},
     })
 }
 

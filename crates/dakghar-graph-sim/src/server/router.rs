@@ -76,6 +76,7 @@ fn control() -> Router<Arc<State>> {
         .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
         .route("/_sim/proof", put(settings::set_proof))
         .route("/_sim/codes", post(onboarding::add_code))
+        .route("/_sim/drift", post(onboarding::drift))
         .route("/_sim/sdk.js", get(dialog::sdk))
         .route(
             "/_sim/dialog",

@@ -78,6 +78,7 @@ fn operators_manage() -> Group {
         .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
         .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
         .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
+        .routes(routes!(phone_numbers::check)) //     POST   /tenants/{tenantId}/phone-numbers/{phoneNumberId}/check
         .routes(routes!(redrives::begin_all)) //      POST   /dead-letters/redrive
         .routes(routes!(redrives::pause_any)) //      POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume

@@ -1,5 +1,5 @@
 //! The send worker, which takes due messages, calls Meta and records the outcomes; and beside it the reconciler, the
-//! redriver, the places of feeds, the erasing of what is old, and the looks at access tokens.
+//! redriver, the places of feeds, the erasing of what is old, the looks at access tokens, and the checks of numbers.
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
@@ -11,6 +11,7 @@ mod due;
 mod endpoint_news;
 mod eraser;
 mod keys;
+mod number_checks;
 mod onboarder;
 mod outcomes;
 mod reconciler;
@@ -35,6 +36,7 @@ pub use auditor::run_auditor;
 pub use due::measure_queue;
 pub use eraser::run_eraser;
 pub use keys::watch_keys;
+pub use number_checks::run_number_checks;
 pub use onboarder::run_onboarder;
 pub use outcomes::watch_outcomes;
 pub use reconciler::run_reconciler;
@@ -108,7 +110,8 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         run_onboarder(app.onboarding.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping.clone()),
         run_auditor(app.auditing.clone(), app.sending.outages().clone(), stopping.clone()),
-        run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping)
+        run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping.clone()),
+        run_number_checks(app.number_checks.clone(), app.sending.outages().clone(), stopping)
     );
 }
 

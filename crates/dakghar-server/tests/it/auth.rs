@@ -59,6 +59,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "removeTenant"
         | "addPhoneNumber"
         | "removePhoneNumber"
+        | "checkPhoneNumber"
         | "listAllDeadLetters"
         | "redriveAllDeadLetters"
         | "listAllRedrives"

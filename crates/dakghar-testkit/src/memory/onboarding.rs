@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
+use dakghar_core::domain::standing::SeenNumber;
 use dakghar_core::domain::{AppId, GraphRefusal, PhoneNumberId, Secret, WabaId};
 use dakghar_core::ports::{AppAccess, Bearer, CreditShare, NumberCallFailure, OnboardingApi, WebhookOverride};
 use parking_lot::Mutex;
@@ -21,6 +22,9 @@ struct State {
     accounts: BTreeMap<WabaId, (AccountFacts, Vec<NumberFacts>)>,
     subscriptions: BTreeMap<WabaId, Vec<Subscription>>,
     pins: BTreeMap<PhoneNumberId, String>,
+    /// What it says of numbers that are checked, where a test set that up.
+    standings: BTreeMap<PhoneNumberId, SeenNumber>,
+    checks: usize,
     next: HashMap<&'static str, VecDeque<Fault>>,
     journal: Vec<String>,
     app: Option<AppId>,
@@ -70,6 +74,34 @@ impl MemoryOnboarding {
         let mut state = self.0.lock();
         let mut numbers = state.accounts.values_mut().flat_map(|(_, numbers)| numbers);
         change(numbers.find(|number| number.id.as_str() == id).expect("a number"));
+    }
+
+    /// Changes what it says of an account.
+    pub fn change_account(&self, id: &str, change: impl FnOnce(&mut AccountFacts)) {
+        let id = WabaId::parse(id).expect("digits");
+        change(&mut self.0.lock().accounts.get_mut(&id).expect("an account").0);
+    }
+
+    /// Changes what it says when a number is checked; at first that the number can send.
+    pub fn change_standing(&self, id: &str, change: impl FnOnce(&mut SeenNumber)) {
+        let id = PhoneNumberId::parse(id).expect("digits");
+        change(self.0.lock().standings.entry(id).or_insert_with(sound));
+    }
+
+    /// Sets who gets the webhooks of an account.
+    pub fn set_subscriptions(&self, account: &str, subscriptions: Vec<Subscription>) {
+        let id = WabaId::parse(account).expect("digits");
+        self.0.lock().subscriptions.insert(id, subscriptions);
+    }
+
+    /// The app as which calls are made.
+    pub fn set_app(&self, app: AppId) {
+        self.0.lock().app = Some(app);
+    }
+
+    /// How often it was asked how a number is.
+    pub fn checks(&self) -> usize {
+        self.0.lock().checks
     }
 
     /// The number has this PIN.
@@ -136,6 +168,23 @@ impl MemoryOnboarding {
     }
 }
 
+/// A number that nothing is wrong with.
+fn sound() -> SeenNumber {
+    SeenNumber {
+        name: Some("Dhaka Books".into()),
+        name_status: Some("APPROVED".into()),
+        status: Some("CONNECTED".into()),
+        quality: Some("GREEN".into()),
+        messaging_limit: Some("TIER_250".into()),
+        throughput: Some("STANDARD".into()),
+        is_on_app: Some(false),
+        has_pin: Some(true),
+        mode: Some("LIVE".into()),
+        health: Some("AVAILABLE".into()),
+        ..SeenNumber::default()
+    }
+}
+
 fn refused(code: i64, subcode: Option<i64>) -> NumberCallFailure {
     NumberCallFailure::Refused(GraphRefusal {
         http_status: 400,
@@ -191,6 +240,13 @@ impl OnboardingApi for MemoryOnboarding {
 
     async fn number(&self, _: Bearer<'_>, id: &PhoneNumberId) -> Result<NumberFacts, NumberCallFailure> {
         self.call("number", |state| Ok(state.number(id)?.clone()))
+    }
+
+    async fn standing(&self, _: Bearer<'_>, id: &PhoneNumberId) -> Result<SeenNumber, NumberCallFailure> {
+        self.call("standing", |state| {
+            state.checks += 1;
+            Ok(state.standings.entry(id.clone()).or_insert_with(sound).clone())
+        })
     }
 
     async fn profile(&self, _: Bearer<'_>, _: &PhoneNumberId) -> Result<Arc<str>, NumberCallFailure> {

@@ -5,6 +5,7 @@ use dakghar_core::domain::api_key::parse_network;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
 use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::standing::{AccountStop, Refused, Seen, SeenNumber, Standing, WebhooksGo};
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
     ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, QuietFor,
@@ -58,6 +59,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
         token_refusals: 0,
         token: None,
         sealed_pin: None,
+        standing: Standing::default(),
     }
 }
 
@@ -182,6 +184,47 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
         token_refusals: 2,
         token: Some(known_token_full()),
         sealed_pin: Some(vec![9, 0, 200]),
+        standing: standing_full(),
+    }
+}
+
+/// What is known of a number at Meta, with every field set.
+pub fn standing_full() -> Standing {
+    let number = SeenNumber {
+        display: Some("+880 1711-000000".into()),
+        name: Some("ঢাকা \"বই\"".into()),
+        name_status: Some("DECLINED".into()),
+        status: Some("FLAGGED".into()),
+        quality: Some("RED".into()),
+        messaging_limit: Some("TIER_2K".into()),
+        throughput: Some("HIGH".into()),
+        is_on_app: Some(false),
+        has_pin: Some(true),
+        mode: Some("SANDBOX".into()),
+        health: Some("LIMITED".into()),
+        webhook_url: Some("https://others.example/a?b=1".into()),
+        waba_id: Some(waba("102290129340398")),
+    };
+    Standing {
+        seen: Some(Seen {
+            number,
+            review: Some("PENDING".into()),
+            webhooks: Some(WebhooksGo::Elsewhere),
+            webhook_url: Some("https://others.example/a?b=1".into()),
+            refused: Some(Refused {
+                code: 100,
+                subcode: Some(33),
+            }),
+        }),
+        checked_at: Some(at(71)),
+        rests_until: Some(at(72)),
+        is_asked: true,
+        stop: Some(AccountStop {
+            event: "DISABLED_UPDATE".into(),
+            since: at(73),
+            is_over: true,
+        }),
+        subscribed_at: Some(at(74)),
     }
 }
 

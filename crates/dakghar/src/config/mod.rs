@@ -9,6 +9,7 @@ mod https;
 pub mod keys;
 pub mod logging;
 mod meta;
+mod numbers;
 mod reader;
 mod sending;
 mod server;
@@ -21,7 +22,7 @@ pub mod variables;
 mod vault;
 
 use callbacks::Callbacks;
-use dakghar_core::app::SignupSettings;
+use dakghar_core::app::{CheckSettings, SignupSettings};
 use dakghar_core::domain::TenantLimits;
 pub use environment::Environment;
 use https::Https;
@@ -59,6 +60,8 @@ pub struct Config {
     pub tenant_limits: TenantLimits,
     /// The way in which numbers are connected.
     pub signups: SignupSettings,
+    /// The way in which numbers are checked at Meta.
+    pub checks: CheckSettings,
     /// The days that records of the audit log are kept; 0 is for ever.
     pub audit_days: u32,
 }
@@ -76,8 +79,10 @@ impl Config {
             is_production: server.is_production,
         };
         let signups = signups::read(&mut reader, &others);
+        let checks = numbers::read(&mut reader, server.public_url.as_deref());
         let config = Self {
             signups,
+            checks,
             callbacks: Callbacks::read(&mut reader, &server),
             server,
             https: Https::read(&mut reader),

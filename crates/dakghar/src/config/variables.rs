@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::variable::Kind;
 pub use super::variable::Variable;
 use super::{
-    audit, callbacks, https, keys, logging, meta, sending, server, signups, storage, tenant_limits, traces, vault,
+    audit, callbacks, https, keys, logging, meta, numbers, sending, server, signups, storage, tenant_limits, traces, vault,
 };
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
@@ -19,6 +19,7 @@ const TABLES: &[&[Variable]] = &[
     storage::TABLE,
     meta::TABLE,
     signups::TABLE,
+    numbers::TABLE,
     keys::TABLE,
     vault::TABLE,
     sending::TABLE,

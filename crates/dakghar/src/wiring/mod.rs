@@ -140,6 +140,7 @@ fn settings(config: &Config, purpose: Purpose, commits_max: usize, ids: &dyn IdG
         callback_timeout: config.callbacks.timeout,
         default_app: config.meta.default_app(),
         signups: config.signups.clone(),
+        checks: config.checks.clone(),
         commits_max,
         calls_max: config.sending.worker_concurrency,
         ..Settings::default()

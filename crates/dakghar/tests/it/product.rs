@@ -173,6 +173,8 @@ impl Setup {
             ("METRICS_ADDR", "127.0.0.1:0".to_owned()),
             ("RETRY_BASE_MS", "20".to_owned()),
             ("RETRY_CAP_MS", "200".to_owned()),
+            // Whoever wants numbers to be checked says so.
+            ("NUMBER_CHECK_SECONDS", "0".to_owned()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

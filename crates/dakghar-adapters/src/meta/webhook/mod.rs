@@ -7,6 +7,7 @@
 mod around;
 mod frame;
 mod history;
+mod news;
 mod parse;
 mod parts;
 mod reader;

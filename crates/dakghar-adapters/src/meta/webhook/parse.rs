@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements, text};
 use super::frame::Members;
+use super::news;
 use super::parts::{ECHO_LIST, ECHOES, HISTORY, MESSAGES, Parts, Place};
 use super::reader::believable;
 use super::signals;
@@ -173,6 +174,7 @@ impl Parts {
         let mut part = place.part(head.entry_of(raw.get()), None);
         if let WebhookPart::Other(other) = &mut part {
             other.signals = signals::of(&field, &value, self.now_seconds);
+            other.news = news::of(&field, &value);
         }
         self.push(part);
     }

@@ -5,6 +5,7 @@ mod echoes;
 mod flood;
 mod kept;
 mod numbers;
+mod news;
 mod signals;
 
 use aws_lc_rs::hmac;

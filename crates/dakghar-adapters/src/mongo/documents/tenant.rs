@@ -13,11 +13,12 @@ use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::sending_rules::SendingRules;
+use dakghar_core::domain::standing::Standing;
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{api_keys, auto_redrive, known_token, sending_rules};
+use crate::stored::{api_keys, auto_redrive, known_token, sending_rules, standing};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -110,6 +111,9 @@ struct PhoneNumberFields<'a> {
     token: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed_pin: Option<Binary>,
+    /// What is known of it at Meta: JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standing: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -207,6 +211,7 @@ fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
         token_refusals: number.token_refusals.into(),
         token: number.token.as_ref().map(|known| known_token::text_of(known).into()),
         sealed_pin: number.sealed_pin.as_deref().map(binary),
+        standing: standing::text_of(&number.standing).map(Into::into),
     }
 }
 
@@ -308,6 +313,10 @@ fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
             None => None,
         },
         sealed_pin: fields.sealed_pin.as_ref().map(|sealed| sealed.bytes.clone()),
+        standing: match &fields.standing {
+            Some(text) => standing::parse(text)?,
+            None => Standing::default(),
+        },
     })
 }
 

@@ -67,8 +67,8 @@ impl NumberChecks {
         }
     }
 
-    /// True if numbers are checked by themselves.
-    pub const fn is_on(&self) -> bool {
-        self.every.is_some()
+    /// The time in which a number is checked once; `None` if nobody checks by itself.
+    pub const fn every(&self) -> Option<Duration> {
+        self.every
     }
 }

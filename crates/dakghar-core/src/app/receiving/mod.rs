@@ -8,6 +8,7 @@ mod calls;
 mod corrections;
 mod events;
 mod lag;
+mod news;
 mod sort;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use calls::Calls;
 use corrections::corrections;
 use events::{Element, Events};
 use lag::Arrived;
+use news::News;
 use sort::{Sorted, Sorter};
 
 /// The parts of a webhook, counted by their result.
@@ -110,6 +112,7 @@ pub struct Receiving {
     apps: Arc<KnownApps>,
     opt_outs: Arc<OptOuts>,
     calls: Calls,
+    news: News,
 }
 
 impl Receiving {
@@ -127,12 +130,13 @@ impl Receiving {
                 clock: ports.clock.clone(),
             },
             messages: ports.messages.clone(),
-            accounts: Accounts::new(tenants, directory.clone(), ports.clock.clone()),
+            accounts: Accounts::new(tenants.clone(), directory.clone(), ports.clock.clone()),
             directory,
             opaque,
         };
         Self {
             calls: Calls::new(&ports),
+            news: News::new(tenants, ports.clock.clone()),
             ports,
             receives,
             sorter,
@@ -215,7 +219,9 @@ impl Receiving {
         let left_out = sorted.left_out.take();
         self.opt_outs.keep(std::mem::take(&mut sorted.said)).await?;
         self.calls.note(std::mem::take(&mut sorted.calls)).await?;
+        let news = std::mem::take(&mut sorted.news);
         let receipt = self.store(sorted, span).await?;
+        self.news.keep(news).await?;
         receipt.tell(&self.ports.metrics);
         arrived.tell(&self.ports.metrics);
         // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::accounts::{Accounts, Heard};
 use super::calls::Call;
 use super::events::Events;
+use super::news::Told;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{
@@ -35,6 +36,8 @@ pub(super) struct Sorted {
     pub(super) said: Vec<(TenantId, Wish)>,
     /// Calls of people.
     pub(super) calls: Vec<Call>,
+    /// What events say of the standing of numbers.
+    pub(super) news: Vec<(TenantId, Told)>,
     /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,
 }
@@ -229,6 +232,7 @@ impl Sorter {
         for owner in owners {
             sorted.events.push(self.events.of_part(Some(owner.id), reason, other));
             sorted.take_signals(owner.id, other);
+            sorted.news.extend(Told::of(other).map(|told| (owner.id, told)));
         }
         sorted.left_out = unread.or(sorted.left_out.take());
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::graph_error;
 use crate::domain::ids::{AppId, WabaId};
+use crate::domain::send_error::clip;
 use crate::domain::signup::Subscription;
 
 /// Statuses in which Meta refuses what a number sends. Of others, some of which are new each year, it is only told.
@@ -181,7 +182,7 @@ pub fn webhooks_of(
         return (Some(WebhooksGo::Nowhere), None);
     };
     match of_number.or(ours.override_url.as_ref()) {
-        Some(url) if !own_urls.contains(url) => (Some(WebhooksGo::Elsewhere), Some(url.clone())),
+        Some(url) if !own_urls.contains(url) => (Some(WebhooksGo::Elsewhere), Some(clip(url))),
         _ => (Some(WebhooksGo::Here), None),
     }
 }

@@ -42,7 +42,7 @@ impl NumberTold {
     pub fn event(&self, id: EventId, now: Timestamp) -> WebhookEvent {
         let changes = self.changes.iter().map(|change| {
             json!({
-                "what": change.drift.as_str(),
+                "kind": change.drift.as_str(),
                 "before": change.before.as_deref(),
                 "after": &*change.after,
                 "advice": change.advice(),

@@ -208,6 +208,32 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+problems!(CheckProblems: STORE, &[
+    ErrorCode::TenantNotFound,
+    ErrorCode::PhoneNumberNotFound,
+    ErrorCode::Conflict,
+    ErrorCode::MetaUnavailable,
+]);
+
+/// Check a number at Meta now
+///
+/// Every number is checked by itself some times a day. What has changed is told in the feed (`number.changed`), and shown as
+/// `standing`; a number that cannot send is put on hold.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}/check", operation_id = "checkPhoneNumber",
+    tag = "Phone numbers",
+    responses((status = 200, description = "The tenant, with what was seen.", body = TenantView), CheckProblems),
+)]
+pub(in crate::http) async fn check(
+    State(state): State<HttpState>,
+    _: Admin,
+    scope: TenantScope,
+    ResourceId(number): ResourceId,
+) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().number_checks.check_now(scope.id(), &number).await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
 problems!(PauseProblems: STORE, &[ErrorCode::PhoneNumberNotFound, ErrorCode::Conflict]);
 problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::PhoneNumberNotFound, ErrorCode::Conflict]);
 

@@ -35,7 +35,8 @@ pub(in crate::http) struct EventView {
     /// The part as received. `endpoint.disabled` has `endpointId`, `reason` (`gone` or `failing`) and `disabledAt`, and
     /// `endpoint.events_expired` has `endpointId`, `count`, and the places `from` and `to` of the feed.
     /// `sending.held` and `sending.released` have `phoneNumberId` (`null` for the whole tenant), the `reason` of the hold, and
-    /// `since` when it was; `token.expires` has `phoneNumberId`, `expiresAt`, and the `days` within which that is. It is a string with its text when it was not JSON, or has more than 48 objects and arrays inside each other.
+    /// `since` when it was; `token.expires` has `phoneNumberId`, `expiresAt`, and the `days` within which that is; `number.changed` has `phoneNumberId`, and
+    /// `changes`, each with its `kind`, how it was `before` and `after`, and `advice` if there is something to do. It is a string with its text when it was not JSON, or has more than 48 objects and arrays inside each other.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     /// When it happened, according to Meta; `null` where Meta does not say.

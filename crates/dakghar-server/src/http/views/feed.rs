@@ -64,7 +64,8 @@ struct EntryView {
     /// `endpoint.disabled` when Dakghar gave an endpoint up, and `endpoint.events_expired` when events were erased by their age
     /// before an endpoint got them; `sending.held` and `sending.released` when sending is paused, or stopped because
     /// Meta refuses the token or restricts the account, of a number or the tenant, and when that ends; `token.expires` when the
-    /// access token of a number ends within 14, 7 and 1 days; `entry.unreadable` where the
+    /// access token of a number ends within 14, 7 and 1 days; `number.changed` when a check of a number found something changed
+    /// at Meta; `entry.unreadable` where the
     /// entry itself cannot be read, whatever it was, which no filter leaves out; `meta.` and the name of Meta's field for everything else.
     #[schema(example = "message.received")]
     kind: String,

@@ -21,6 +21,7 @@ mod person;
 mod redrive;
 mod replay;
 mod signup;
+mod standing;
 mod status;
 mod tenant;
 mod timeline;

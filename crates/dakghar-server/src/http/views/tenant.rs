@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::names;
+use super::standing::StandingView;
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]
@@ -178,7 +179,7 @@ pub(in crate::http) struct PhoneNumberView {
     phone_number_id: String,
     /// The WhatsApp Business Account at Meta.
     waba_id: Option<String>,
-    /// Whether the account was learned: it was not given, and Meta's webhooks about the number named it.
+    /// Whether the account was learned: Meta named it, in its webhooks about the number or when the number was checked.
     waba_is_learned: bool,
     /// The number as people write it.
     display_phone_number: Option<String>,
@@ -196,6 +197,8 @@ pub(in crate::http) struct PhoneNumberView {
     hold: Option<HoldView>,
     /// What Meta says of its access token; `null` until it was asked.
     token: Option<TokenView>,
+    /// How it stands at Meta; `null` until it was checked.
+    standing: Option<StandingView>,
 }
 
 impl PhoneNumberView {
@@ -221,6 +224,7 @@ impl PhoneNumberView {
             is_simulated: number.simulated,
             hold: number.hold.as_ref().map(HoldView::from),
             token: number.token.as_ref().map(TokenView::from),
+            standing: StandingView::of(number),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 215] = [
+pub(super) const SHOWN: [&str; 223] = [
     "account",
+    "accountMode",
     "addedAt",
     "addresses",
     "advice",
@@ -24,6 +25,7 @@ pub(super) const SHOWN: [&str; 215] = [
     "checkedAt",
     "code",
     "codeVerification",
+    "concerns",
     "concurrency",
     "confirmDuplicateRisk",
     "contentDays",
@@ -76,8 +78,10 @@ pub(super) const SHOWN: [&str; 215] = [
     "groupId",
     "groupMessages",
     "hasFunding",
+    "hasPin",
     "hasVerifyToken",
     "headers",
+    "health",
     "held",
     "hold",
     "holdReason",
@@ -117,6 +121,7 @@ pub(super) const SHOWN: [&str; 215] = [
     "metaUnreachable",
     "ms",
     "name",
+    "nameStatus",
     "needsCode",
     "needsVacuum",
     "nextAt",
@@ -174,6 +179,7 @@ pub(super) const SHOWN: [&str; 215] = [
     "since",
     "skipped",
     "source",
+    "standing",
     "startsBehind",
     "state",
     "status",
@@ -181,6 +187,7 @@ pub(super) const SHOWN: [&str; 215] = [
     "step",
     "steps",
     "stopWords",
+    "stoppedBy",
     "storeFullSince",
     "subcode",
     "tenantId",
@@ -217,6 +224,7 @@ pub(super) const SHOWN: [&str; 215] = [
     "waitingFor",
     "waitsFor",
     "wamid",
+    "webhooks",
 ];
 
 /// The names of members that are withheld; a test sees to it that every documented member is in one of the two lists.

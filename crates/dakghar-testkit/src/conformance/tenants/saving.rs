@@ -1,12 +1,13 @@
 //! Tenants are saved only over the version that was read.
 
 use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::standing::{Seen, Standing, WebhooksGo};
 use dakghar_core::domain::{Hold, HoldReason, Tenant};
 use dakghar_core::ports::TenantSaved;
 
 use super::super::stores::Stores;
 use super::{check, insert, numbers, owner, save};
-use crate::samples::{at, phone, tenant, tenant_full, tenant_with_numbers};
+use crate::samples::{at, phone, standing_full, tenant, tenant_full, tenant_with_numbers};
 
 pub async fn a_save_keeps_every_field(stores: Stores) {
     let mut saved = tenant();
@@ -45,6 +46,29 @@ pub async fn every_setting_survives(stores: Stores) {
         };
         tenant.hold = Some(hold);
         tenant.phone_numbers[0].hold = Some(Hold { probe_at: None, ..hold });
+        save(&stores, &mut tenant).await;
+        check(&stores, &tenant).await;
+    }
+}
+
+pub async fn the_standing_of_a_number_survives(stores: Stores) {
+    let mut tenant = tenant();
+    insert(&stores, &tenant).await;
+    let bare = Seen::default();
+    let seen = WebhooksGo::ALL.map(|go| Seen {
+        webhooks: Some(go),
+        ..standing_full().seen.unwrap_or_default()
+    });
+    let of_seen = seen.into_iter().chain([bare]).map(|seen| Standing {
+        seen: Some(seen),
+        ..standing_full()
+    });
+    let asked = Standing {
+        is_asked: true,
+        ..Standing::default()
+    };
+    for standing in of_seen.chain([asked, Standing::default()]) {
+        tenant.phone_numbers[0].standing = standing;
         save(&stores, &mut tenant).await;
         check(&stores, &tenant).await;
     }

@@ -1,0 +1,100 @@
+//! Events of accounts that say something of the standing of their numbers: a number that cannot send is held at once, and one
+//! of which something has changed is checked soon.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::app::failure::{Failure, Fault};
+use crate::app::stale::Step;
+use crate::app::tenants::Tenants;
+use crate::domain::standing::AccountNews;
+use crate::domain::webhook::OtherPart;
+use crate::domain::{PhoneNumber, PhoneNumberId, TenantId, Timestamp, WabaId};
+use crate::ports::Clock;
+
+/// Events of one webhook that count for one tenant. The others are kept as events like these, and ask for nothing.
+const OF_TENANT_MAX: usize = 100;
+
+/// What an event says, and of which numbers.
+pub(super) struct Told {
+    number: Option<PhoneNumberId>,
+    digits: Option<Arc<str>>,
+    account: Option<WabaId>,
+    news: AccountNews,
+    at: Option<Timestamp>,
+}
+
+impl Told {
+    /// What this part says; `None` if it says nothing of the standing of numbers.
+    pub(super) fn of(other: &OtherPart) -> Option<Self> {
+        Some(Self {
+            number: other.phone_number_id.clone(),
+            digits: other.display_digits.clone(),
+            account: other.waba_id.clone(),
+            news: other.news.clone()?,
+            at: other.told_at,
+        })
+    }
+
+    /// True if it is about this number.
+    fn is_about(&self, number: &PhoneNumber) -> bool {
+        match (&self.number, &self.digits) {
+            (Some(id), _) => number.phone_number_id == *id,
+            (None, Some(digits)) => number.display_digits().as_deref() == Some(&**digits),
+            (None, None) => self.account.is_some() && number.waba_id == self.account,
+        }
+    }
+}
+
+/// Takes such events.
+pub(super) struct News {
+    tenants: Arc<Tenants>,
+    clock: Arc<dyn Clock>,
+}
+
+impl News {
+    pub(super) const fn new(tenants: Arc<Tenants>, clock: Arc<dyn Clock>) -> Self {
+        Self { tenants, clock }
+    }
+
+    /// Changes the numbers that they are about, with one save for each tenant. It is done before the answer to Meta, and doing
+    /// it again changes nothing.
+    pub(super) async fn keep(&self, all: Vec<(TenantId, Told)>) -> Result<(), Failure> {
+        let mut by_tenant: BTreeMap<TenantId, Vec<Told>> = BTreeMap::new();
+        for (tenant_id, told) in all {
+            let of_tenant = by_tenant.entry(tenant_id).or_default();
+            if of_tenant.len() < OF_TENANT_MAX {
+                of_tenant.push(told);
+            }
+        }
+        for (tenant_id, told) in by_tenant {
+            match self.keep_for(&tenant_id, &told).await {
+                Err(failure) if failure.fault() == Fault::Surroundings => return Err(failure),
+                Err(failure) => tracing::warn!(%tenant_id, %failure, "an event of an account changed nothing"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_for(&self, tenant_id: &TenantId, all: &[Told]) -> Result<(), Failure> {
+        let at = self.clock.present();
+        let changed = self.tenants.change(tenant_id, |tenant| {
+            let mut step = Step::Leave;
+            for told in all {
+                let numbers = tenant.phone_numbers.iter_mut();
+                for number in numbers.filter(|number| !number.simulated && told.is_about(number)) {
+                    if number.take_news(&told.news, told.at, at) {
+                        step = Step::Save;
+                    }
+                }
+            }
+            Ok(step)
+        });
+        match changed.await {
+            // It was removed meanwhile.
+            Err(Failure::Refused(_)) => Ok(()),
+            changed => changed.map(drop),
+        }
+    }
+}

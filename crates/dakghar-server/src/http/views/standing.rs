@@ -1,0 +1,126 @@
+//! How numbers stand at Meta.
+
+use dakghar_core::domain::PhoneNumber;
+use dakghar_core::domain::standing::{Concern, Drift, WebhooksGo};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
+
+use super::{names, names_or_null};
+
+/// What was seen of a number at Meta when it was checked last. Texts are Meta's own words.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Standing)]
+pub(in crate::http) struct StandingView {
+    /// When Meta answered last; `null` before the first check.
+    #[schema(format = DateTime)]
+    checked_at: Option<String>,
+    /// The name that people see.
+    verified_name: Option<String>,
+    /// Whether Meta approved that.
+    #[schema(example = "APPROVED")]
+    name_status: Option<String>,
+    /// Whether it can send.
+    #[schema(example = "CONNECTED")]
+    status: Option<String>,
+    /// How people rate it.
+    #[schema(example = "GREEN")]
+    quality: Option<String>,
+    /// How many people it may write to first in a day.
+    #[schema(example = "TIER_2K")]
+    messaging_limit: Option<String>,
+    /// The level of its throughput.
+    #[schema(example = "STANDARD")]
+    throughput: Option<String>,
+    /// Whether it is used with the WhatsApp Business app.
+    is_on_app: Option<bool>,
+    /// Whether it has a two-step PIN.
+    has_pin: Option<bool>,
+    /// Whether the account may be used for real.
+    #[schema(example = "LIVE")]
+    account_mode: Option<String>,
+    /// Whether number, account, business and app together can send.
+    #[schema(example = "AVAILABLE")]
+    health: Option<String>,
+    /// Meta's review of the account.
+    #[schema(example = "APPROVED")]
+    review_status: Option<String>,
+    /// Where its webhooks go.
+    #[schema(schema_with = ways)]
+    webhooks: Option<&'static str>,
+    /// The URL of others that gets them.
+    url: Option<String>,
+    /// Meta's code, if it refused to tell of the number; the rest is then older.
+    code: Option<i64>,
+    /// The event of the account that stopped its sending.
+    #[schema(example = "DISABLED_UPDATE")]
+    stopped_by: Option<String>,
+    /// What somebody should see to.
+    concerns: Vec<ConcernView>,
+}
+
+/// Something about a number that somebody should see to.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NumberConcern)]
+pub(in crate::http) struct ConcernView {
+    /// What it is about.
+    #[schema(schema_with = kinds)]
+    kind: &'static str,
+    /// How it is.
+    #[schema(example = "RED")]
+    state: String,
+    /// What to do.
+    advice: &'static str,
+}
+
+impl From<&Concern> for ConcernView {
+    fn from(concern: &Concern) -> Self {
+        Self {
+            kind: concern.drift.as_str(),
+            state: concern.value.to_string(),
+            advice: concern.advice,
+        }
+    }
+}
+
+impl StandingView {
+    /// `None` if the number was never checked and no event told anything of it.
+    pub(super) fn of(number: &PhoneNumber) -> Option<Self> {
+        let standing = &number.standing;
+        let stop = standing.stop.as_ref().filter(|stop| !stop.is_over);
+        if standing.checked_at.is_none() && stop.is_none() {
+            return None;
+        }
+        let seen = standing.seen.clone().unwrap_or_default();
+        let of_number = seen.number;
+        Some(Self {
+            checked_at: standing.checked_at.map(|at| at.to_string()),
+            verified_name: of_number.name.map(|text| text.to_string()),
+            name_status: of_number.name_status.map(|text| text.to_string()),
+            status: of_number.status.map(|text| text.to_string()),
+            quality: of_number.quality.map(|text| text.to_string()),
+            messaging_limit: of_number.messaging_limit.map(|text| text.to_string()),
+            throughput: of_number.throughput.map(|text| text.to_string()),
+            is_on_app: of_number.is_on_app,
+            has_pin: of_number.has_pin,
+            account_mode: of_number.mode.map(|text| text.to_string()),
+            health: of_number.health.map(|text| text.to_string()),
+            review_status: seen.review.map(|text| text.to_string()),
+            webhooks: seen.webhooks.map(WebhooksGo::as_str),
+            url: seen.webhook_url.map(|text| text.to_string()),
+            code: seen.refused.map(|refused| refused.code),
+            stopped_by: stop.map(|stop| stop.event.to_string()),
+            concerns: number.concerns().iter().map(ConcernView::from).collect(),
+        })
+    }
+}
+
+fn ways() -> ObjectBuilder {
+    names_or_null(&WebhooksGo::ALL.map(WebhooksGo::as_str))
+}
+
+fn kinds() -> ObjectBuilder {
+    names(Drift::ALL.map(Drift::as_str))
+}
