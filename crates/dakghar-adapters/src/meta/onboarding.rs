@@ -158,7 +158,9 @@ impl OnboardingApi for MetaOnboarding {
         };
         let fields = fields_of(&answer)?;
         let is_it = fields.text("id").as_deref() == Some(id.as_str());
-        is_it.then(|| standing::read(&fields)).ok_or_else(|| says_nothing(&answer))
+        is_it
+            .then(|| standing::read(&fields))
+            .ok_or_else(|| says_nothing(&answer))
     }
 
     async fn profile(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<Arc<str>, NumberCallFailure> {

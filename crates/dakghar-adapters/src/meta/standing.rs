@@ -93,8 +93,18 @@ mod tests {
             "webhook_configuration":{"phone_number":"https://a.example","application":"https://b.example"}}"#,
         );
         let seen = read(&fields.expect("an object"));
-        let texts = [&seen.name, &seen.status, &seen.quality, &seen.messaging_limit, &seen.throughput, &seen.health];
-        let texts: Vec<&str> = texts.into_iter().map(|text| text.as_deref().expect("it is there")).collect();
+        let texts = [
+            &seen.name,
+            &seen.status,
+            &seen.quality,
+            &seen.messaging_limit,
+            &seen.throughput,
+            &seen.health,
+        ];
+        let texts: Vec<&str> = texts
+            .into_iter()
+            .map(|text| text.as_deref().expect("it is there"))
+            .collect();
         assert_eq!(texts, ["Books", "CONNECTED", "RED", "TIER_2K", "HIGH", "LIMITED"]);
         assert_eq!((seen.is_on_app, seen.has_pin), (Some(false), Some(true)));
         assert_eq!(seen.webhook_url.as_deref(), Some("https://a.example"));

@@ -56,8 +56,8 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use building::{
-    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of,
-    number_checks_of, onboarding_of, redriving_of, signer_of, tenants_of,
+    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of, number_checks_of,
+    onboarding_of, redriving_of, signer_of, tenants_of,
 };
 use callbacks::CallbacksSetup;
 use commits::Commits;
@@ -69,12 +69,12 @@ use tenants::key_uses::KeyUses;
 use waiting::Waiting;
 
 pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
-pub use check_settings::CheckSettings;
-pub use checking::{CheckPass, CheckStep, LiveNumber, NumberChecks};
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
     TestedCallback,
 };
+pub use check_settings::CheckSettings;
+pub use checking::{CheckPass, CheckStep, LiveNumber, NumberChecks};
 pub use endpoints::{
     CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
     NewEndpoint, NewReplay, NewSecret, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,

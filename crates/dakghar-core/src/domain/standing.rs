@@ -89,7 +89,9 @@ impl Standing {
     /// True if the number is to be checked now. `mark` is a number that is always the same for its tenant.
     pub fn is_due(&self, now: Timestamp, pace: Pace, mark: u64) -> bool {
         // A rest that is longer than any can be was set by a clock that was ahead.
-        let rests = self.rests_until.is_some_and(|until| now < until && until <= now + CHECK_LEASE);
+        let rests = self
+            .rests_until
+            .is_some_and(|until| now < until && until <= now + CHECK_LEASE);
         if rests {
             return false;
         }

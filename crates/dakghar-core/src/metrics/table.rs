@@ -19,8 +19,8 @@ use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
     Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
-use super::row::{PREFIX, Row, Unit};
 use super::number_labels::{NumberChecked, NumberDrift};
+use super::row::{PREFIX, Row, Unit};
 use super::signup_labels::SignupStepEnd;
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;

@@ -4,6 +4,7 @@ mod accounts;
 mod amendments;
 mod auto_redrives;
 mod callbacks;
+mod checking;
 mod crashes;
 mod echoes;
 mod feed;

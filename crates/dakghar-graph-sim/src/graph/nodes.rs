@@ -132,7 +132,11 @@ fn number_node(number: &Number, registration: &Registration) -> Value {
     } else {
         ("NOT_APPLICABLE", "PENDING")
     };
-    let can_send = if registration.is_registered { "AVAILABLE" } else { "BLOCKED" };
+    let can_send = if registration.is_registered {
+        "AVAILABLE"
+    } else {
+        "BLOCKED"
+    };
     let verified = if registration.is_verified {
         "VERIFIED"
     } else {

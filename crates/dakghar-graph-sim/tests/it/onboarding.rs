@@ -257,17 +257,28 @@ async fn the_dialog_gives_a_code_for_the_number_that_was_chosen_or_the_error_of_
 async fn what_drifts_is_shown_from_then_on_and_can_be_taken_back() {
     let sim = start(SimConfig::default()).await;
     let fields = "quality_rating,status,health_status,throughput,webhook_configuration";
-    let number = async || ask(&sim, Method::GET, &format!("{NUMBER}?fields={fields}"), "t", None).await.1;
+    let number = async || {
+        ask(&sim, Method::GET, &format!("{NUMBER}?fields={fields}"), "t", None)
+            .await
+            .1
+    };
     let account = format!("9{NUMBER}");
     let apps = async || {
         let path = format!("{account}/subscribed_apps");
         ask(&sim, Method::GET, &path, "t", None).await.1["data"].take()
     };
     let before = number().await;
-    assert_eq!((&before["quality_rating"], &before["status"]), (&json!("GREEN"), &json!("CONNECTED")));
+    assert_eq!(
+        (&before["quality_rating"], &before["status"]),
+        (&json!("GREEN"), &json!("CONNECTED"))
+    );
     assert_eq!(before["health_status"]["can_send_message"], "AVAILABLE");
     assert_eq!(before["health_status"]["entities"][1]["id"], account);
-    assert_eq!(apps().await[0]["whatsapp_business_api_data"]["id"], "1", "one that was connected long ago");
+    assert_eq!(
+        apps().await[0]["whatsapp_business_api_data"]["id"],
+        "1",
+        "one that was connected long ago"
+    );
 
     let url = format!("{}/_sim/drift", sim.base_url());
     let drift = async |body: Value| client().post(&url).json(&body).send().await.unwrap().status();
@@ -275,16 +286,25 @@ async fn what_drifts_is_shown_from_then_on_and_can_be_taken_back() {
         "account": {"account_review_status": "REJECTED"}, "subscriptions": []});
     assert_eq!(drift(changed).await, StatusCode::NO_CONTENT);
     let after = number().await;
-    assert_eq!((&after["quality_rating"], &after["status"]), (&json!("RED"), &json!("BANNED")));
+    assert_eq!(
+        (&after["quality_rating"], &after["status"]),
+        (&json!("RED"), &json!("BANNED"))
+    );
     assert_eq!(apps().await, json!([]));
-    sim.drift(Drift::of_subscriptions(&account, &[("5", Some("https://others.example"))]));
+    sim.drift(Drift::of_subscriptions(
+        &account,
+        &[("5", Some("https://others.example"))],
+    ));
     assert_eq!(apps().await[0]["override_callback_uri"], "https://others.example");
 
     let back = json!({"phone_number_id": NUMBER, "number": {"quality_rating": null, "status": null}});
     assert_eq!(drift(back).await, StatusCode::NO_CONTENT);
     assert_eq!(number().await, before);
     assert_eq!(drift(json!({"number": {}})).await, StatusCode::BAD_REQUEST);
-    assert_eq!(drift(json!({"phone_number_id": NUMBER, "quality": "RED"})).await, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        drift(json!({"phone_number_id": NUMBER, "quality": "RED"})).await,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
@@ -293,7 +313,10 @@ async fn an_app_that_unsubscribes_gets_no_webhooks_any_more() {
     let path = "9501/subscribed_apps";
     assert_eq!(ask(&sim, Method::DELETE, path, "t", None).await.0, StatusCode::OK);
     assert_eq!(ask(&sim, Method::GET, path, "t", None).await.1["data"], json!([]));
-    assert_eq!(ask(&sim, Method::POST, path, "t", Some(json!({}))).await.0, StatusCode::OK);
+    assert_eq!(
+        ask(&sim, Method::POST, path, "t", Some(json!({}))).await.0,
+        StatusCode::OK
+    );
     let apps = ask(&sim, Method::GET, path, "t", None).await.1;
     assert_eq!(apps["data"].as_array().map(Vec::len), Some(1));
 }

@@ -35,6 +35,7 @@ mod live;
 mod messages;
 mod meta_form;
 mod number_calls;
+mod number_checks;
 mod onboard;
 mod operations;
 mod operators;

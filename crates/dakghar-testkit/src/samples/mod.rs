@@ -41,7 +41,8 @@ pub use redrive::redrive;
 pub use signup::{signup, signup_full, signup_invited};
 pub use status::{status_record, status_record_full};
 pub use tenant::{
-    api_key, key_full, known_token_full, number, number_full, operator_key, standing_full, tenant, tenant_full, tenant_with_numbers,
+    api_key, key_full, known_token_full, number, number_full, operator_key, standing_full, tenant, tenant_full,
+    tenant_with_numbers,
 };
 
 static IDS: SequentialIds = SequentialIds::new();

@@ -1,5 +1,7 @@
 //! `dakghar doctor`: looks at everything a server depends on, and says how to mend what is wrong.
 
+mod numbers;
+
 use std::io::{ErrorKind, IsTerminal as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -13,6 +15,7 @@ use crate::config::variables::{self, Variable};
 use crate::config::{Config, Environment};
 use crate::https;
 use crate::wiring::{KeyRing, Purpose, Wired, integrity_check, wire};
+use numbers::Line;
 
 /// The result of a check.
 enum Finding {
@@ -43,8 +46,16 @@ impl Findings {
     }
 }
 
+/// What is looked at beside the installation itself.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Look also at the numbers of this tenant at Meta, ten_…: what has changed, and what to do.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+}
+
 /// Prints one line per check; fails if anything is wrong.
-pub async fn run(environment: &Environment) -> ExitCode {
+pub async fn run(environment: &Environment, args: &Args) -> ExitCode {
     output::line("settings (a value that nobody set is the default)");
     for variable in variables::all() {
         if let Some(shown) = show(environment, variable) {
@@ -52,7 +63,7 @@ pub async fn run(environment: &Environment) -> ExitCode {
         }
     }
     output::line("checks");
-    let findings = Box::pin(check(environment)).await;
+    let findings = Box::pin(check(environment, args)).await;
     findings.0.iter().for_each(print);
     if findings.are_bad() {
         ExitCode::FAILURE
@@ -61,7 +72,7 @@ pub async fn run(environment: &Environment) -> ExitCode {
     }
 }
 
-async fn check(environment: &Environment) -> Findings {
+async fn check(environment: &Environment, args: &Args) -> Findings {
     let mut findings = Findings::default();
     match Config::load(environment) {
         Ok(mut config) => {
@@ -71,7 +82,7 @@ async fn check(environment: &Environment) -> Findings {
             }
             check_files(&config, &mut findings);
             check_certificate(&config, &mut findings).await;
-            check_store(&mut config, &mut findings).await;
+            check_store(&mut config, args, &mut findings).await;
         }
         Err(problems) => {
             for problem in problems {
@@ -161,7 +172,7 @@ fn check_spool(dir: &Path, findings: &mut Findings) {
 }
 
 /// Checks the store and the queue. It makes no `DATA_DIR` where there is none.
-async fn check_store(config: &mut Config, findings: &mut Findings) {
+async fn check_store(config: &mut Config, args: &Args, findings: &mut Findings) {
     if !config.storage.data_dir.exists() {
         if !config.is_distributed() {
             findings.good("there is no store to look into yet");
@@ -176,7 +187,10 @@ async fn check_store(config: &mut Config, findings: &mut Findings) {
     }
     match wire(config, Purpose::Command, Arc::default()).await {
         Err(error) => findings.bad(format!("{error:#}")),
-        Ok(wired) => check_wired(&wired, findings).await,
+        Ok(wired) => {
+            check_wired(&wired, findings).await;
+            check_numbers(&wired, args, findings).await;
+        }
     }
 }
 
@@ -214,6 +228,18 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
     }
     check_audit(wired, findings).await;
     check_clock(wired.app.wall().as_millis(), findings);
+}
+
+/// Looks at the numbers of a tenant, if somebody wants that.
+async fn check_numbers(wired: &Wired, args: &Args, findings: &mut Findings) {
+    let Some(tenant) = &args.tenant else { return };
+    for line in numbers::look(&wired.app, tenant).await {
+        match line {
+            Line::Good(text) => findings.good(text),
+            Line::Warning(text) => findings.warning(text),
+            Line::Bad(text) => findings.bad(text),
+        }
+    }
 }
 
 /// Checks the chain of the audit log.

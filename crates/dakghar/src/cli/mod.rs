@@ -14,6 +14,7 @@ mod health;
 mod hold;
 mod key;
 mod migrate;
+mod number;
 mod opt_out;
 mod output;
 mod restore;
@@ -61,10 +62,13 @@ enum Command {
     GraphSim(graph_sim::Args),
     Health(health::Args),
     /// Check settings, store, queue, keys, Graph version and clock, and say how to mend what is wrong
-    Doctor,
+    Doctor(doctor::Args),
     /// Register, list, show, pause, resume and remove tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Ask Meta about the numbers of tenants
+    #[command(subcommand, after_long_help = number::AFTER_HELP)]
+    Number(number::Command),
     /// Add, list and remove apps at Meta beside the one of the settings, and give them new secrets
     #[command(subcommand)]
     App(app::Command),
@@ -141,7 +145,7 @@ pub fn run() -> ExitCode {
         }
         Command::GraphSim(args) => with_environment(|_| finish(in_runtime(graph_sim::run(&args)))),
         Command::Health(args) => with_environment(|environment| in_runtime(health::run(environment, args))),
-        Command::Doctor => with_environment(|environment| in_runtime(doctor::run(environment))),
+        Command::Doctor(args) => with_environment(|environment| in_runtime(doctor::run(environment, &args))),
         Command::Migrate(args) => with_environment(|environment| in_runtime(migrate::run(environment, &args))),
         Command::Serve(args) => with_config(|config| serve::run(config, Parts::WHOLE, args)),
         Command::Api(args) => with_config(|config| serve::run(config, Parts::API, args)),
@@ -151,6 +155,7 @@ pub fn run() -> ExitCode {
         Command::Backup(args) => with_config(async |config| backup::run(&config, &args)),
         Command::Restore(args) => with_config(async |config| restore::run(&config, &args)),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
+        Command::Number(command) => with_config(|config| number::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
         Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::variable::Kind;
 pub use super::variable::Variable;
 use super::{
-    audit, callbacks, https, keys, logging, meta, numbers, sending, server, signups, storage, tenant_limits, traces, vault,
+    audit, callbacks, https, keys, logging, meta, numbers, sending, server, signups, storage, tenant_limits, traces,
+    vault,
 };
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.

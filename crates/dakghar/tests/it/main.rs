@@ -53,6 +53,7 @@ mod live;
 mod metrics;
 mod migrate;
 mod moved_numbers;
+mod number_checks;
 mod onboarding;
 mod open_files;
 mod opt_outs;

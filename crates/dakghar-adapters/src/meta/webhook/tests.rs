@@ -4,8 +4,8 @@ mod damage;
 mod echoes;
 mod flood;
 mod kept;
-mod numbers;
 mod news;
+mod numbers;
 mod signals;
 
 use aws_lc_rs::hmac;

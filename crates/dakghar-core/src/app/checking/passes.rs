@@ -122,7 +122,10 @@ impl NumberChecks {
         let mut due = Vec::new();
         let taken = self.tenants.change(id, |tenant| {
             let numbers = tenant.phone_numbers.iter().filter(|number| self.is_due(tenant, number));
-            due = numbers.map(|number| number.phone_number_id.clone()).take(NUMBERS).collect();
+            due = numbers
+                .map(|number| number.phone_number_id.clone())
+                .take(NUMBERS)
+                .collect();
             let now = self.clock.wall();
             for id in &due {
                 if let Some(number) = tenant.number_mut(id) {

@@ -204,7 +204,9 @@ fn advice(drift: Drift, value: &str) -> Option<&'static str> {
         (Drift::AccountEvent, _) => {
             Some("Meta stopped the account; WhatsApp Manager tells why. It sends again when Meta says that it may.")
         }
-        (Drift::AccountMode, "SANDBOX") => Some("The number is a test number, which reaches only the people on its list."),
+        (Drift::AccountMode, "SANDBOX") => {
+            Some("The number is a test number, which reaches only the people on its list.")
+        }
         (Drift::AccountReview, "PENDING") => Some("Meta is still reviewing the account."),
         (Drift::AccountReview, "REJECTED") => Some("Meta rejected the account; appeal in Business Support Home."),
         (Drift::Health, "BLOCKED") => Some("Meta lets the number send nothing; WhatsApp Manager tells why."),

@@ -55,7 +55,10 @@ impl PhoneNumber {
                 true
             }
             NewsKind::Restores => {
-                let stop = standing.stop.as_mut().filter(|stop| stop.since <= since && !stop.is_over);
+                let stop = standing
+                    .stop
+                    .as_mut()
+                    .filter(|stop| stop.since <= since && !stop.is_over);
                 let ends = stop.map(|stop| stop.is_over = true).is_some();
                 ends | self.ask_for_check(at.wall)
             }

@@ -138,7 +138,10 @@ impl Seen {
     /// Says why the number cannot send, as far as Meta said so.
     pub(super) fn stop_reason(&self) -> Option<String> {
         let of = |word: &Option<Arc<str>>| word.as_deref().map(str::to_ascii_uppercase);
-        if let Some(refused) = self.refused.filter(|is| graph_error::is_of_account(is.code, is.subcode)) {
+        if let Some(refused) = self
+            .refused
+            .filter(|is| graph_error::is_of_account(is.code, is.subcode))
+        {
             return Some(format!("code {}", refused.code));
         }
         let status = of(&self.number.status).filter(|status| STOPPED.contains(&status.as_str()));

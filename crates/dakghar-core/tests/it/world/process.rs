@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, Attending, ClaimedSend, Claims, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
-    PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
+    AcceptedMessage, App, Attending, ClaimedSend, Claims, EndedCall, Failure, NewPhoneNumber, NewTenant, NumberChecks,
+    Prepared, PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
@@ -264,6 +264,10 @@ impl Process {
 
     pub fn token_watch(&self) -> Arc<TokenWatch> {
         self.app.token_watch.clone()
+    }
+
+    pub fn number_checks(&self) -> Arc<NumberChecks> {
+        self.app.number_checks.clone()
     }
 
     pub fn retention(&self) -> Arc<Retention> {

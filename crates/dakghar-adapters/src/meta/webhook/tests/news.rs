@@ -14,11 +14,16 @@ fn of_field(field: &str, value: &str) -> Option<AccountNews> {
 #[test]
 fn what_stops_an_account_is_told_from_what_ends_that_and_from_what_asks_for_a_look() {
     let restriction = |kind: &str| {
-        format!(r#"{{"event":"ACCOUNT_RESTRICTION","restriction_info":[{{"restriction_type":"X"}},{{"restriction_type":"{kind}"}}]}}"#)
+        format!(
+            r#"{{"event":"ACCOUNT_RESTRICTION","restriction_info":[{{"restriction_type":"X"}},{{"restriction_type":"{kind}"}}]}}"#
+        )
     };
     let ban = |state: &str| format!(r#"{{"event":"DISABLED_UPDATE","ban_info":{{"waba_ban_state":"{state}"}}}}"#);
     for (value, kind) in [
-        (r#"{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"7"}}"#.to_owned(), NewsKind::Stops),
+        (
+            r#"{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"7"}}"#.to_owned(),
+            NewsKind::Stops,
+        ),
         (r#"{"event":"PARTNER_APP_UNINSTALLED"}"#.to_owned(), NewsKind::Stops),
         (r#"{"event":"ACCOUNT_DELETED"}"#.to_owned(), NewsKind::Stops),
         (r#"{"event":"ACCOUNT_OFFBOARDED"}"#.to_owned(), NewsKind::Stops),
