@@ -11,6 +11,7 @@ use super::failed_requests::FailedRequests;
 use super::feed::{Sequencing, Watching};
 use super::health::Health;
 use super::installation::SecretsWatch;
+use super::listening::Listening;
 use super::meta_apps::KnownApps;
 use super::number_calls::NumberCalls;
 use super::onboarding::Onboarding;
@@ -172,6 +173,12 @@ fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> A
     let rules = settings.callback_rules.clone();
     let timeout = settings.callback_timeout;
     Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules, timeout))
+}
+
+/// When webhooks are received, and what people said about being written to.
+pub(super) fn heard_of(ports: &Ports, settings: &Settings) -> (Arc<Listening>, Arc<OptOuts>) {
+    let listening = Listening::new(ports, settings);
+    (Arc::new(listening), Arc::new(OptOuts::new(ports)))
 }
 
 pub(super) fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {

@@ -56,8 +56,8 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use building::{
-    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, number_calls_of, number_checks_of,
-    onboarding_of, redriving_of, signer_of, tenants_of,
+    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, heard_of, number_calls_of,
+    number_checks_of, onboarding_of, redriving_of, signer_of, tenants_of,
 };
 use callbacks::CallbacksSetup;
 use commits::Commits;
@@ -201,10 +201,9 @@ impl App {
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let (opaque, (known_apps, app_secrets)) = (signer_of(keys), apps_of(&ports, &settings));
         let (tenants, token_watch) = tenants_of(&ports, &settings, &directory, key_uses, &app_secrets);
-        let listening = Arc::new(Listening::new(&ports, &settings));
+        let (listening, opt_outs) = heard_of(&ports, &settings);
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
-        let opt_outs = Arc::new(OptOuts::new(&ports));
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
         running.extend([counting, looking, noting_operators, noting, carrying]);

@@ -108,12 +108,10 @@ fn news(kind: NewsKind, event: &str) -> AccountNews {
     }
 }
 
-#[test]
-fn each_kind_of_drift_is_told_once_with_what_was_before() {
-    let (known, told) = check(&number(), sound(), 1);
-    assert_eq!(told, [], "a number that is as it should be is no news");
+/// Each kind of drift: how it was, how it is, and what Meta says then.
+fn drifts() -> Vec<(Drift, &'static str, &'static str, Seen)> {
     let some = |text: &str| Some(text.into());
-    let cases: Vec<(Drift, &str, &str, Seen)> = vec![
+    vec![
         (
             Drift::Name,
             "Books",
@@ -180,8 +178,14 @@ fn each_kind_of_drift_is_told_once_with_what_was_before() {
             "lost",
             with(|seen| seen.webhooks = Some(WebhooksGo::Nowhere)),
         ),
-    ];
-    for (drift, before, after, seen) in cases {
+    ]
+}
+
+#[test]
+fn each_kind_of_drift_is_told_once_with_what_was_before() {
+    let (known, told) = check(&number(), sound(), 1);
+    assert_eq!(told, [], "a number that is as it should be is no news");
+    for (drift, before, after, seen) in drifts() {
         let (drifted, told) = check(&known, seen.clone(), 7);
         assert_eq!(told, [(drift, Some(before.to_owned()), after.to_owned())]);
         let (still, told) = check(&drifted, seen, 13);
