@@ -56,7 +56,7 @@ impl PhoneNumber {
     /// changes, and at the first look where it is not the usual one: a lower pace than Meta allows is a choice.
     fn learn(&mut self, seen: &Seen, before: Option<&Seen>) {
         let number = &seen.number;
-        if let Some(account) = number.waba_id.as_ref().filter(|id| self.waba_id.as_ref() != Some(id)) {
+        if let Some(account) = number.waba_id.as_ref().filter(|id| self.waba_id.as_ref() != Some(*id)) {
             self.waba_id = Some(account.clone());
             self.waba_is_learned = true;
         }
