@@ -3,8 +3,9 @@
 use dakghar_adapters::meta::MetaOnboarding;
 use dakghar_core::domain::ids::{AppId, PhoneNumberId, WabaId};
 use dakghar_core::ports::{AppAccess, Bearer, CreditShare, NumberCallFailure, OnboardingApi as _, WebhookOverride};
-use dakghar_graph_sim::{Account, Fault, FaultRule, GraphSim, Match, NewCode, Number, Registration, SimConfig};
+use dakghar_graph_sim::{Account, Drift, Fault, FaultRule, GraphSim, Match, NewCode, Number, Registration, SimConfig};
 use dakghar_testkit::TestClock;
+use serde_json::json;
 
 use super::*;
 
@@ -143,5 +144,43 @@ async fn what_says_nothing_is_no_answer_and_hides_what_was_asked() {
         );
         let shown = format!("{failure:?}");
         assert!(!shown.contains("canary") && !shown.contains("127.0.0.1"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_drift_of_a_number_is_read_in_one_call_and_without_what_meta_does_not_know() {
+    let sim = GraphSim::start(SimConfig::default()).await.expect("it starts");
+    let meta = onboarding(&sim.base_url());
+    let (token, id) = (Secret::new("t"), PhoneNumberId::parse("501").unwrap());
+    let as_ = Bearer {
+        token: &token,
+        app_secret: None,
+    };
+    sim.drift(Drift::of_number(
+        "501",
+        json!({"quality_rating": "RED", "webhook_configuration": {"phone_number": "https://others.example"}}),
+    ));
+    let seen = meta.standing(as_, &id).await.expect("a number");
+    assert_eq!(
+        (seen.status.as_deref(), seen.quality.as_deref()),
+        (Some("CONNECTED"), Some("RED"))
+    );
+    assert_eq!((seen.has_pin, seen.is_on_app), (Some(true), Some(false)));
+    assert_eq!(seen.health.as_deref(), Some("AVAILABLE"));
+    assert_eq!(seen.waba_id.as_ref().map(WabaId::as_str), Some("9501"));
+    assert_eq!(seen.webhook_url.as_deref(), Some("https://others.example"));
+    assert_eq!(sim.onboarding_journal().len(), 1, "one call");
+
+    // An app or a version that does not know one of the fields.
+    let when = || Match {
+        call: Some("number".to_owned()),
+        ..Match::default()
+    };
+    sim.add_rule(FaultRule::first(1, Fault::graph_error(100)).when(when()));
+    let seen = meta.standing(as_, &id).await.expect("what everybody knows");
+    assert_eq!((seen.quality.as_deref(), seen.health), (Some("RED"), None));
+    for (fault, code) in [(Fault::graph_error(190), 190), (Fault::graph_error(4), 4)] {
+        sim.add_rule(FaultRule::first(1, fault).when(when()));
+        assert_eq!(code_of(meta.standing(as_, &id).await).0, code);
     }
 }
