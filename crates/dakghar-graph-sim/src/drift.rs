@@ -1,4 +1,4 @@
-//! What changes at Meta without anybody at the gateway: fields of numbers and accounts, and who gets their webhooks.
+//! Changes at Meta without anybody at the gateway: of fields of numbers and accounts, and of who gets their webhooks.
 //!
 //! Fields are Meta's own, and lie over what a number or an account would show otherwise.
 
@@ -110,7 +110,7 @@ impl Drifted {
         true
     }
 
-    /// What a node shows, with what has drifted of it.
+    /// Returns a node with the fields that have drifted.
     pub(crate) fn over(&self, id: &str, mut node: Value) -> Value {
         if let (Some(fields), Value::Object(shown)) = (self.0.lock().get(id), &mut node) {
             shown.extend(fields.clone());

@@ -1,4 +1,4 @@
-//! What may change of a number without anybody here, read from Meta's answer.
+//! Reads from Meta's answer the things of a number that change without anybody here.
 
 use std::sync::Arc;
 

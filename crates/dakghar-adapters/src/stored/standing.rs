@@ -1,4 +1,4 @@
-//! What is known of a number at Meta, as both stores keep it: one text, JSON.
+//! The standing of a number at Meta, as both stores keep it: one text, JSON.
 
 use std::sync::Arc;
 

@@ -33,10 +33,10 @@ pub const STOP_BELIEVED: Duration = Duration::from_hours(1);
 /// An account that lost its subscription is subscribed again at most once in this time.
 pub const SUBSCRIBED_EVERY: Duration = Duration::from_hours(24);
 
-/// What is known of a number at Meta.
+/// The standing of a number at Meta, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// What Meta said at the last check; `None` before the first one.
+    /// Seen at the last check; `None` before the first one.
     pub seen: Option<Seen>,
     /// The time of the last answer.
     pub checked_at: Option<Timestamp>,

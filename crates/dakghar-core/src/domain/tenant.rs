@@ -88,7 +88,7 @@ pub struct PhoneNumber {
     pub token: Option<KnownToken>,
     /// The PIN that the number was registered with, sealed with the tenant's data key, if a signup registered it.
     pub sealed_pin: Option<Vec<u8>>,
-    /// How it stands at Meta.
+    /// Its standing at Meta.
     pub standing: Standing,
 }
 

@@ -202,7 +202,7 @@ pub struct OtherPart {
     pub amends: Option<Amendment>,
     /// What people did, as it tells.
     pub signals: Vec<PersonSignal>,
-    /// What it says of the standing of its account.
+    /// Its news of the standing of its account.
     pub news: Option<AccountNews>,
     /// The time that Meta gives its entry; `None` if absent or not believable.
     pub told_at: Option<Timestamp>,

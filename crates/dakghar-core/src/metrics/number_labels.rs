@@ -5,7 +5,7 @@ use super::labels::label;
 use crate::domain::standing::Drift;
 
 label! {
-    /// What a check of a number found.
+    /// The result of a check of a number.
     NumberChecked "result" {
         /// Nothing new.
         Same = "same",
@@ -21,25 +21,25 @@ label! {
 }
 
 label! {
-    /// What of a number has changed, or is wrong.
+    /// The thing of a number that has changed, or is wrong.
     NumberDrift "kind" {
-        /// Whether Meta tells of it.
+        /// Meta's willingness to tell of it.
         Access = "access",
         /// Its account.
         Account = "account",
         /// An event of the account that stopped sending.
         AccountEvent = "account_event",
-        /// Whether the account may be used for real.
+        /// The mode of the account: for real, or for tests.
         AccountMode = "account_mode",
         /// Meta's review of the account.
         AccountReview = "account_review",
         /// Meta's own word on whether it can send.
         Health = "health",
-        /// How many people it may write to first in a day.
+        /// The number of people that it may write to first in a day.
         MessagingLimit = "messaging_limit",
         /// The name that people see.
         Name = "name",
-        /// Whether Meta approved the name.
+        /// Meta's approval of the name.
         NameStatus = "name_status",
         /// The two-step PIN.
         Pin = "pin",
@@ -47,7 +47,7 @@ label! {
         Quality = "quality",
         /// Its status.
         Status = "status",
-        /// Whether webhooks come here.
+        /// The way of its webhooks.
         Subscription = "subscription",
         /// The level of its throughput.
         Throughput = "throughput",

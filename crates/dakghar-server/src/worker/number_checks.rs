@@ -40,7 +40,7 @@ async fn passes(checks: &NumberChecks, wait: Duration, outages: &Outages) {
                     }
                 }
                 Err(failure) => {
-                    // Whether the store is away is for those to tell who send.
+                    // Those who send tell that the store is away.
                     if outages.wait().is_none() {
                         tracing::warn!(%failure, "numbers could not be checked yet");
                     }

@@ -22,7 +22,7 @@ struct State {
     accounts: BTreeMap<WabaId, (AccountFacts, Vec<NumberFacts>)>,
     subscriptions: BTreeMap<WabaId, Vec<Subscription>>,
     pins: BTreeMap<PhoneNumberId, String>,
-    /// What it says of numbers that are checked, where a test set that up.
+    /// The numbers that are checked, where a test set them up.
     standings: BTreeMap<PhoneNumberId, SeenNumber>,
     checks: usize,
     next: HashMap<&'static str, VecDeque<Fault>>,
@@ -99,7 +99,7 @@ impl MemoryOnboarding {
         self.0.lock().app = Some(app);
     }
 
-    /// How often it was asked how a number is.
+    /// The number of checks of numbers that it was asked for.
     pub fn checks(&self) -> usize {
         self.0.lock().checks
     }

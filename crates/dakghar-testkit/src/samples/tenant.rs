@@ -188,7 +188,7 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
     }
 }
 
-/// What is known of a number at Meta, with every field set.
+/// A standing with every field set.
 pub fn standing_full() -> Standing {
     let number = SeenNumber {
         display: Some("+880 1711-000000".into()),

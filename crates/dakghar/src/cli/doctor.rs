@@ -46,7 +46,7 @@ impl Findings {
     }
 }
 
-/// What is looked at beside the installation itself.
+/// Looks at more than the installation itself.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Look also at the numbers of this tenant at Meta, ten_…: what has changed, and what to do.

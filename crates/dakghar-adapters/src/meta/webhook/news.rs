@@ -1,4 +1,4 @@
-//! What events of an account say of the standing of its numbers.
+//! Events of an account that say something of the standing of its numbers.
 
 use dakghar_core::domain::standing::{AccountNews, NewsKind};
 

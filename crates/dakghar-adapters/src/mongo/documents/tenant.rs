@@ -111,7 +111,7 @@ struct PhoneNumberFields<'a> {
     token: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed_pin: Option<Binary>,
-    /// What is known of it at Meta: JSON.
+    /// Its standing at Meta: JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     standing: Option<Cow<'a, str>>,
 }

@@ -1,4 +1,4 @@
-//! What is asked of Meta at a check, and what the answers say.
+//! The questions to Meta at a check, and the meaning of its answers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::ports::{Bearer, NumberCallFailure};
 /// and not read.
 const TOKEN_OVER: [i64; 3] = [0, 102, 190];
 
-/// What a look at a number showed.
+/// The result of a look at a number.
 #[derive(Debug)]
 pub(super) enum Looked {
-    /// How it is.
+    /// The state.
     Seen {
         seen: Box<Seen>,
         /// True if its account was subscribed again.
@@ -34,7 +34,7 @@ pub(super) enum Looked {
     Throttled(Arc<str>),
 }
 
-/// What accounts are like, each asked for once.
+/// Accounts, each asked for once.
 #[derive(Default)]
 pub(super) struct Accounts {
     known: HashMap<WabaId, OfAccount>,
@@ -49,7 +49,7 @@ struct OfAccount {
 }
 
 impl Accounts {
-    /// How often Meta was asked, about anything.
+    /// The number of questions to Meta, about anything.
     pub(super) const fn asked(&self) -> usize {
         self.asked
     }
@@ -90,7 +90,7 @@ impl Looked {
         !matches!(self, Self::NoAnswer(_) | Self::Throttled(_))
     }
 
-    /// What follows from a call that did not succeed.
+    /// Judges a call that did not succeed.
     fn after(failure: NumberCallFailure) -> Self {
         let refusal = match failure {
             NumberCallFailure::NoAnswer(why) => return Self::NoAnswer(why),
@@ -224,7 +224,7 @@ impl NumberChecks {
     }
 }
 
-/// What Meta told; `None` if it refused for good. An answer that says nothing ends the look.
+/// Returns Meta's answer; `None` if it refused for good. An answer that says nothing ends the look.
 fn told<T>(answer: Result<T, NumberCallFailure>) -> Result<Option<T>, Looked> {
     match answer.map_err(Looked::after) {
         Ok(told) => Ok(Some(told)),

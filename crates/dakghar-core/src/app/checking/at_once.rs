@@ -14,9 +14,9 @@ use crate::domain::{ErrorCode, PhoneNumberId, Problem, TenantId};
 pub struct LiveNumber {
     /// The number.
     pub id: PhoneNumberId,
-    /// What differs from the last check.
+    /// The differences from the last check.
     pub changes: Vec<Change>,
-    /// What a person should see to.
+    /// The things that a person should see to.
     pub concerns: Vec<Concern>,
     /// Why nothing can be said, if Meta did not say anything.
     pub no_answer: Option<Arc<str>>,

@@ -1,4 +1,4 @@
-//! What a check showed, saved with the tenant and told to it.
+//! Saves the results of a check with the tenant, and tells it of them.
 
 use super::NumberChecks;
 use super::asking::Looked;
@@ -10,7 +10,7 @@ use crate::domain::standing::NumberTold;
 use crate::domain::{PhoneNumberId, Tenant};
 use crate::metrics::{NumberChecked, NumberDrift};
 
-/// What follows from a save.
+/// The consequences of a save.
 #[derive(Default)]
 struct Follows {
     told: Vec<NumberTold>,

@@ -1,7 +1,6 @@
 //! Passes over all tenants, which check the numbers that are due.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::NumberChecks;
 use super::asking::{Accounts, Looked};
@@ -17,8 +16,6 @@ use crate::metrics::NumberDrift;
 const TENANTS: u32 = 100;
 /// Numbers of one tenant that are checked at once.
 const NUMBERS: usize = 20;
-/// The time between two checks that is played while nobody checks by itself.
-const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// Where a pass is.
 #[derive(Debug, Default)]
@@ -35,7 +32,7 @@ pub struct CheckPass {
 /// A step of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckStep {
-    /// How often Meta was asked.
+    /// The number of questions to Meta.
     pub asked: usize,
     /// True if Meta wants fewer calls of an app.
     pub is_throttled: bool,
@@ -87,8 +84,9 @@ impl NumberChecks {
     }
 
     fn is_due(&self, tenant: &Tenant, number: &PhoneNumber) -> bool {
+        let Some(every) = self.every else { return false };
         let pace = Pace {
-            every: self.every.unwrap_or(NEVER),
+            every,
             begins: self.began.max(tenant.created_at),
         };
         // All numbers of a tenant share a moment, so that their account is read once for all of them.

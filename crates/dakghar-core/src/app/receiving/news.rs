@@ -15,7 +15,7 @@ use crate::ports::Clock;
 /// Events of one webhook that count for one tenant. The others are kept as events like these, and ask for nothing.
 const OF_TENANT_MAX: usize = 100;
 
-/// What an event says, and of which numbers.
+/// An event's news, and the numbers that it is about.
 pub(super) struct Told {
     number: Option<PhoneNumberId>,
     digits: Option<Arc<str>>,
@@ -25,7 +25,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What this part says; `None` if it says nothing of the standing of numbers.
+    /// Reads the news of this part; `None` if it says nothing of the standing of numbers.
     pub(super) fn of(other: &OtherPart) -> Option<Self> {
         Some(Self {
             number: other.phone_number_id.clone(),

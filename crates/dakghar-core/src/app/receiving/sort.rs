@@ -36,7 +36,7 @@ pub(super) struct Sorted {
     pub(super) said: Vec<(TenantId, Wish)>,
     /// Calls of people.
     pub(super) calls: Vec<Call>,
-    /// What events say of the standing of numbers.
+    /// News of the standing of numbers.
     pub(super) news: Vec<(TenantId, Told)>,
     /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,

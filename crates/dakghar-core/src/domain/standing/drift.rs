@@ -1,4 +1,4 @@
-//! What may drift at Meta, and what to do about it.
+//! The kinds of drift at Meta, and advice about each.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use crate::domain::tenant::PhoneNumber;
 /// A thing at Meta that may change without anybody here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Drift {
-    /// Whether Meta tells of the number.
+    /// Meta's willingness to tell of the number.
     Access,
     /// The account of the number.
     Account,
     /// An event of the account that stopped sending.
     AccountEvent,
-    /// Whether the account may be used for real.
+    /// The mode of the account: for real, or for tests.
     AccountMode,
     /// Meta's review of the account.
     AccountReview,
     /// Meta's own word on whether the number can send.
     Health,
-    /// How many people it may write to first in a day.
+    /// The number of people that it may write to first in a day.
     MessagingLimit,
     /// The name that people see.
     Name,
-    /// Whether Meta approved the name.
+    /// Meta's approval of the name.
     NameStatus,
     /// The two-step PIN.
     Pin,
@@ -34,7 +34,7 @@ pub enum Drift {
     Quality,
     /// The status of the number.
     Status,
-    /// Whether webhooks come here.
+    /// The way of its webhooks.
     Subscription,
     /// The level of its throughput.
     Throughput,
@@ -104,7 +104,7 @@ pub struct Change {
 pub struct Concern {
     /// The kind.
     pub drift: Drift,
-    /// How it is.
+    /// The state.
     pub value: Arc<str>,
     /// The advice.
     pub advice: &'static str,
@@ -118,7 +118,7 @@ impl Change {
 }
 
 impl Seen {
-    /// How a thing is, if that was seen.
+    /// Returns the value of a thing, if that was seen.
     pub(super) fn value(&self, drift: Drift) -> Option<Arc<str>> {
         let number = &self.number;
         match drift {
@@ -165,7 +165,7 @@ impl Seen {
 }
 
 impl PhoneNumber {
-    /// What a person should see to, as far as it is known.
+    /// Returns the things that a person should see to, as far as they are known.
     pub fn concerns(&self) -> Vec<Concern> {
         let value = |drift: Drift| match drift {
             Drift::AccountEvent => self.standing.open_stop(),

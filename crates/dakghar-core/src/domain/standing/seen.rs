@@ -1,4 +1,4 @@
-//! What Meta says of a number and its account.
+//! Meta's words on a number and its account.
 
 use std::sync::Arc;
 
@@ -13,35 +13,35 @@ const STOPPED: [&str; 5] = ["BANNED", "RESTRICTED", "DELETED", "MIGRATED", "DISC
 const BLOCKED: &str = "BLOCKED";
 /// Meta's word for something that nothing stops from sending.
 const AVAILABLE: &str = "AVAILABLE";
-/// What Meta allows a number whose throughput was raised, and one that is used with the WhatsApp Business app.
+/// Meta's limits for a number whose throughput was raised, one that is used with the WhatsApp Business app, and any other.
 const HIGH_PER_SECOND: u32 = 1_000;
 const ON_APP_PER_SECOND: u32 = 20;
 pub(super) const STANDARD_PER_SECOND: u32 = 80;
 
-/// What Meta says of a number alone. Texts are Meta's own words.
+/// Meta's words on a number alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenNumber {
     /// The number as people write it.
     pub display: Option<Arc<str>>,
     /// The name that people see.
     pub name: Option<Arc<str>>,
-    /// Whether Meta approved that.
+    /// Meta's approval of that.
     pub name_status: Option<Arc<str>>,
-    /// Whether it can send: `CONNECTED`.
+    /// `CONNECTED` if it can send.
     pub status: Option<Arc<str>>,
     /// `GREEN`, `YELLOW`, `RED`.
     pub quality: Option<Arc<str>>,
-    /// How many people it may write to first in a day.
+    /// The number of people that it may write to first in a day.
     pub messaging_limit: Option<Arc<str>>,
     /// `STANDARD` or `HIGH`.
     pub throughput: Option<Arc<str>>,
-    /// Whether it is used with the WhatsApp Business app.
+    /// True if it is used with the WhatsApp Business app.
     pub is_on_app: Option<bool>,
-    /// Whether it has a two-step PIN.
+    /// True if it has a two-step PIN.
     pub has_pin: Option<bool>,
     /// `LIVE` or `SANDBOX`.
     pub mode: Option<Arc<str>>,
-    /// Whether number, account, business and app together can send: `AVAILABLE`, `LIMITED`, `BLOCKED`.
+    /// Meta's verdict on number, account, business and app together: `AVAILABLE`, `LIMITED`, `BLOCKED`.
     pub health: Option<Arc<str>>,
     /// Where the number's own webhooks go in place of the app's URL.
     pub webhook_url: Option<Arc<str>>,
@@ -88,12 +88,12 @@ pub struct Refused {
     pub subcode: Option<i64>,
 }
 
-/// What was seen at a check.
+/// The sight of a number and its account at a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Of the number.
     pub number: SeenNumber,
-    /// Whether Meta has reviewed its account.
+    /// Meta's review of its account.
     pub review: Option<Arc<str>>,
     /// Where its webhooks go.
     pub webhooks: Option<WebhooksGo>,

@@ -1,4 +1,4 @@
-//! What a number takes over from a check.
+//! A number takes over from a check: its holds, its pace, its account.
 
 use super::seen::{STANDARD_PER_SECOND, Seen};
 use super::{STOP_BELIEVED, Standing};
@@ -52,7 +52,7 @@ impl PhoneNumber {
         }
     }
 
-    /// What Meta says of a number counts for more than what somebody once set. Of the pace that is true when Meta's level
+    /// Meta's word on a number counts for more than a setting of somebody's. For the pace that is true when Meta's level
     /// changes, and at the first look where it is not the usual one: a lower pace than Meta allows is a choice.
     fn learn(&mut self, seen: &Seen, before: Option<&Seen>) {
         let number = &seen.number;

@@ -88,7 +88,7 @@ fn with(change: impl FnOnce(&mut Seen)) -> Seen {
     seen
 }
 
-/// What a check tells, and the number after it.
+/// The number after a check, and the changes that it tells of.
 fn check(before: &PhoneNumber, seen: Seen, hours: i64) -> (PhoneNumber, Vec<(Drift, Option<String>, String)>) {
     let mut after = before.clone();
     after.take_seen(seen, present(hours));

@@ -73,7 +73,7 @@ impl NumberTold {
         &self.phone_number_id
     }
 
-    /// What has changed of it.
+    /// Its changes.
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
@@ -94,7 +94,7 @@ impl NumberTold {
     }
 }
 
-/// What a check has changed. What others learned of a number, from its webhooks or from a person, is not told here.
+/// Returns the changes by a check. Those by others, from webhooks or a person, are not told here.
 fn changes(before: Option<&PhoneNumber>, after: &PhoneNumber) -> Vec<Change> {
     let was = before.map(|number| &number.standing);
     let is = &after.standing;

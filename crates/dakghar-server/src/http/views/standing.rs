@@ -1,4 +1,4 @@
-//! How numbers stand at Meta.
+//! The standing of numbers at Meta.
 
 use dakghar_core::domain::PhoneNumber;
 use dakghar_core::domain::standing::{Concern, Drift, WebhooksGo};
@@ -8,7 +8,7 @@ use utoipa::openapi::schema::ObjectBuilder;
 
 use super::{names, names_or_null};
 
-/// What was seen of a number at Meta when it was checked last. Texts are Meta's own words.
+/// The standing of a number at Meta when it was checked last. Texts are Meta's own words.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Standing)]
@@ -18,29 +18,29 @@ pub(in crate::http) struct StandingView {
     checked_at: Option<String>,
     /// The name that people see.
     verified_name: Option<String>,
-    /// Whether Meta approved that.
+    /// Meta's approval of that.
     #[schema(example = "APPROVED")]
     name_status: Option<String>,
-    /// Whether it can send.
+    /// `CONNECTED` if it can send.
     #[schema(example = "CONNECTED")]
     status: Option<String>,
-    /// How people rate it.
+    /// People's rating of it.
     #[schema(example = "GREEN")]
     quality: Option<String>,
-    /// How many people it may write to first in a day.
+    /// The number of people that it may write to first in a day.
     #[schema(example = "TIER_2K")]
     messaging_limit: Option<String>,
     /// The level of its throughput.
     #[schema(example = "STANDARD")]
     throughput: Option<String>,
-    /// Whether it is used with the WhatsApp Business app.
+    /// True if it is used with the WhatsApp Business app.
     is_on_app: Option<bool>,
-    /// Whether it has a two-step PIN.
+    /// True if it has a two-step PIN.
     has_pin: Option<bool>,
-    /// Whether the account may be used for real.
+    /// The mode of the account: for real, or for tests.
     #[schema(example = "LIVE")]
     account_mode: Option<String>,
-    /// Whether number, account, business and app together can send.
+    /// Meta's verdict on number, account, business and app together.
     #[schema(example = "AVAILABLE")]
     health: Option<String>,
     /// Meta's review of the account.
@@ -56,7 +56,7 @@ pub(in crate::http) struct StandingView {
     /// The event of the account that stopped its sending.
     #[schema(example = "DISABLED_UPDATE")]
     stopped_by: Option<String>,
-    /// What somebody should see to.
+    /// The things that somebody should see to.
     concerns: Vec<ConcernView>,
 }
 
@@ -65,13 +65,13 @@ pub(in crate::http) struct StandingView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = NumberConcern)]
 pub(in crate::http) struct ConcernView {
-    /// What it is about.
+    /// The kind.
     #[schema(schema_with = kinds)]
     kind: &'static str,
-    /// How it is.
+    /// The state.
     #[schema(example = "RED")]
     state: String,
-    /// What to do.
+    /// The advice.
     advice: &'static str,
 }
 

@@ -197,7 +197,7 @@ pub(in crate::http) struct PhoneNumberView {
     hold: Option<HoldView>,
     /// What Meta says of its access token; `null` until it was asked.
     token: Option<TokenView>,
-    /// How it stands at Meta; `null` until it was checked.
+    /// Its standing at Meta; `null` until it was checked.
     standing: Option<StandingView>,
 }
 
