@@ -86,6 +86,14 @@ impl Standing {
         *self == Self::default()
     }
 
+    /// The standing of a number that was given, or got another token: it is checked soon, if anything of it goes to Meta.
+    pub fn of_new(simulated: bool) -> Self {
+        Self {
+            is_asked: !simulated,
+            ..Self::default()
+        }
+    }
+
     /// True if the number is to be checked now. `mark` is a number that is always the same for its tenant.
     pub fn is_due(&self, now: Timestamp, pace: Pace, mark: u64) -> bool {
         // A rest that is longer than any can be was set by a clock that was ahead.

@@ -340,6 +340,20 @@ fn an_event_of_a_change_has_it_looked_at_soon() {
 }
 
 #[test]
+fn a_number_that_is_new_or_has_another_token_is_checked_soon() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        assert_eq!((world.checks(&process), world.checks(&process)), (1, 0));
+        let (changer, id) = (process.clone(), tenant.id);
+        world
+            .step(async move { changer.replace_token(&id, None, "token-2").await })
+            .expect("replaced");
+        assert_eq!((world.checks(&process), world.checks(&process)), (1, 0));
+    });
+}
+
+#[test]
 fn two_processes_at_once_ask_once() {
     in_each_kind(|world: &World| {
         let (process, other) = (world.idle_process(), world.idle_process());

@@ -88,7 +88,7 @@ impl Tenants {
             token_refusals: 0,
             token: new.known.clone(),
             sealed_pin,
-            standing: Standing::default(),
+            standing: Standing::of_new(false),
         })
     }
 
@@ -113,6 +113,7 @@ impl Tenants {
             number.sealed_token.clone_from(&new.sealed_token);
             number.simulated = false;
             number.token_refusals = 0;
+            number.standing.is_asked = true;
             number.token.clone_from(&new.token);
             if new.sealed_pin.is_some() {
                 number.sealed_pin.clone_from(&new.sealed_pin);

@@ -137,7 +137,7 @@ impl Tenants {
             token_refusals: 0,
             token: None,
             sealed_pin: None,
-            standing: Standing::default(),
+            standing: Standing::of_new(token.is_mock_token()),
         })
     }
 }

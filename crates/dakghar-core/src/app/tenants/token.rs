@@ -57,6 +57,7 @@ impl Tenants {
                     number.sealed_token.clone_from(sealed_token);
                     number.simulated = token.is_mock_token();
                     number.token_refusals = 0;
+                    number.standing.is_asked = !number.simulated;
                     number.token.clone_from(&known);
                     number.hold = number.hold.filter(|hold| hold.reason != HoldReason::CredentialsInvalid);
                     tenant.auto.ends(Cause::Token, id, self.redrive_id(), self.now());

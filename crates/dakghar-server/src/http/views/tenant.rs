@@ -179,7 +179,7 @@ pub(in crate::http) struct PhoneNumberView {
     phone_number_id: String,
     /// The WhatsApp Business Account at Meta.
     waba_id: Option<String>,
-    /// Whether the account was learned: Meta named it, in its webhooks about the number or when the number was checked.
+    /// True if the account was learned: Meta named it, in its webhooks about the number or when the number was checked.
     waba_is_learned: bool,
     /// The number as people write it.
     display_phone_number: Option<String>,
