@@ -52,7 +52,7 @@ async fn a_check_shows_how_the_number_stands_and_what_to_do() {
     let tenant = service.get(&of).await;
     let number = &tenant.json["phoneNumbers"][0];
     assert_eq!(number["hold"]["reason"], "account_restricted", "{number}");
-    let feed = service.get(&format!("{of}/feed")).await;
+    let feed = service.get(&format!("{of}/feed?after=0")).await;
     let kinds: Vec<&str> = feed.json["data"]
         .as_array()
         .expect("entries")

@@ -33,6 +33,7 @@ macro_rules! tenant_store_suite {
             ten_at_once_with_one_number_leave_one
             a_save_keeps_every_field
             every_setting_survives
+            the_standing_of_a_number_survives
             a_stale_save_of_a_tenant_changes_nothing
             an_unknown_tenant_cannot_be_saved
             ten_saves_at_once_from_one_version_leave_one
