@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
-use super::{names, names_or_null};
+use super::{names, or_null};
 
 /// The standing of a number at Meta when it was checked last. Texts are Meta's own words.
 #[derive(Serialize, ToSchema)]
@@ -118,7 +118,7 @@ impl StandingView {
 }
 
 fn ways() -> ObjectBuilder {
-    names_or_null(&WebhooksGo::ALL.map(WebhooksGo::as_str))
+    or_null(WebhooksGo::ALL.map(WebhooksGo::as_str))
 }
 
 fn kinds() -> ObjectBuilder {
