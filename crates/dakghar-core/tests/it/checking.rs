@@ -123,37 +123,37 @@ fn each_kind_of_drift_is_noticed_within_one_check_and_told_once_whoever_checks()
         let meta = &world.onboarding;
         let changes: [(&str, &dyn Fn()); 12] = [
             ("name", &|| {
-                meta.change_standing(NUMBER, |seen| seen.name = Some("Boats".into()))
+                meta.change_standing(NUMBER, |seen| seen.name = Some("Boats".into()));
             }),
             ("name_status", &|| {
-                meta.change_standing(NUMBER, |seen| seen.name_status = Some("DECLINED".into()))
+                meta.change_standing(NUMBER, |seen| seen.name_status = Some("DECLINED".into()));
             }),
             ("quality", &|| {
-                meta.change_standing(NUMBER, |seen| seen.quality = Some("RED".into()))
+                meta.change_standing(NUMBER, |seen| seen.quality = Some("RED".into()));
             }),
             ("messaging_limit", &|| {
-                meta.change_standing(NUMBER, |seen| seen.messaging_limit = Some("TIER_2K".into()))
+                meta.change_standing(NUMBER, |seen| seen.messaging_limit = Some("TIER_2K".into()));
             }),
             ("throughput", &|| {
-                meta.change_standing(NUMBER, |seen| seen.throughput = Some("HIGH".into()))
+                meta.change_standing(NUMBER, |seen| seen.throughput = Some("HIGH".into()));
             }),
             ("pin", &|| {
-                meta.change_standing(NUMBER, |seen| seen.has_pin = Some(false))
+                meta.change_standing(NUMBER, |seen| seen.has_pin = Some(false));
             }),
             ("account_mode", &|| {
-                meta.change_standing(NUMBER, |seen| seen.mode = Some("SANDBOX".into()))
+                meta.change_standing(NUMBER, |seen| seen.mode = Some("SANDBOX".into()));
             }),
             ("health", &|| {
-                meta.change_standing(NUMBER, |seen| seen.health = Some("LIMITED".into()))
+                meta.change_standing(NUMBER, |seen| seen.health = Some("LIMITED".into()));
             }),
             ("status", &|| {
-                meta.change_standing(NUMBER, |seen| seen.status = Some("FLAGGED".into()))
+                meta.change_standing(NUMBER, |seen| seen.status = Some("FLAGGED".into()));
             }),
             ("account_review", &|| {
-                meta.change_account(ACCOUNT, |account| account.review_status = Some("PENDING".into()))
+                meta.change_account(ACCOUNT, |account| account.review_status = Some("PENDING".into()));
             }),
             ("subscription", &|| {
-                meta.set_subscriptions(ACCOUNT, subscribed(Some("https://others.example")))
+                meta.set_subscriptions(ACCOUNT, subscribed(Some("https://others.example")));
             }),
             ("subscription", &|| meta.set_subscriptions(ACCOUNT, Vec::new())),
         ];

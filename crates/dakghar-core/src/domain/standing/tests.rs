@@ -108,76 +108,43 @@ fn news(kind: NewsKind, event: &str) -> AccountNews {
     }
 }
 
-/// Each kind of drift: how it was, how it is, and what Meta says then.
-fn drifts() -> Vec<(Drift, &'static str, &'static str, Seen)> {
-    let some = |text: &str| Some(text.into());
+/// A kind of drift: how it was, how it is, and what Meta says then.
+type Row = (Drift, &'static str, &'static str, Seen);
+
+fn drifts() -> Vec<Row> {
+    let row = |drift, before, after, change: fn(&mut Seen)| (drift, before, after, with(change));
     vec![
-        (
-            Drift::Name,
-            "Books",
-            "Boats",
-            with(|seen| seen.number.name = some("Boats")),
-        ),
-        (
-            Drift::NameStatus,
-            "APPROVED",
-            "DECLINED",
-            with(|seen| seen.number.name_status = some("DECLINED")),
-        ),
-        (
-            Drift::Status,
-            "CONNECTED",
-            "FLAGGED",
-            with(|seen| seen.number.status = some("FLAGGED")),
-        ),
-        (
-            Drift::Quality,
-            "GREEN",
-            "RED",
-            with(|seen| seen.number.quality = some("RED")),
-        ),
-        (
-            Drift::MessagingLimit,
-            "TIER_250",
-            "TIER_2K",
-            with(|seen| seen.number.messaging_limit = some("TIER_2K")),
-        ),
-        (
-            Drift::Throughput,
-            "STANDARD",
-            "HIGH",
-            with(|seen| seen.number.throughput = some("HIGH")),
-        ),
-        (
-            Drift::Pin,
-            "set",
-            "not set",
-            with(|seen| seen.number.has_pin = Some(false)),
-        ),
-        (
-            Drift::AccountMode,
-            "LIVE",
-            "SANDBOX",
-            with(|seen| seen.number.mode = some("SANDBOX")),
-        ),
-        (
-            Drift::Health,
-            "AVAILABLE",
-            "LIMITED",
-            with(|seen| seen.number.health = some("LIMITED")),
-        ),
-        (
-            Drift::AccountReview,
-            "APPROVED",
-            "REJECTED",
-            with(|seen| seen.review = some("REJECTED")),
-        ),
-        (
-            Drift::Subscription,
-            "subscribed",
-            "lost",
-            with(|seen| seen.webhooks = Some(WebhooksGo::Nowhere)),
-        ),
+        row(Drift::Name, "Books", "Boats", |seen| {
+            seen.number.name = Some("Boats".into())
+        }),
+        row(Drift::NameStatus, "APPROVED", "DECLINED", |seen| {
+            seen.number.name_status = Some("DECLINED".into())
+        }),
+        row(Drift::Status, "CONNECTED", "FLAGGED", |seen| {
+            seen.number.status = Some("FLAGGED".into())
+        }),
+        row(Drift::Quality, "GREEN", "RED", |seen| {
+            seen.number.quality = Some("RED".into())
+        }),
+        row(Drift::MessagingLimit, "TIER_250", "TIER_2K", |seen| {
+            seen.number.messaging_limit = Some("TIER_2K".into())
+        }),
+        row(Drift::Throughput, "STANDARD", "HIGH", |seen| {
+            seen.number.throughput = Some("HIGH".into())
+        }),
+        row(Drift::Pin, "set", "not set", |seen| seen.number.has_pin = Some(false)),
+        row(Drift::AccountMode, "LIVE", "SANDBOX", |seen| {
+            seen.number.mode = Some("SANDBOX".into())
+        }),
+        row(Drift::Health, "AVAILABLE", "LIMITED", |seen| {
+            seen.number.health = Some("LIMITED".into())
+        }),
+        row(Drift::AccountReview, "APPROVED", "REJECTED", |seen| {
+            seen.review = Some("REJECTED".into())
+        }),
+        row(Drift::Subscription, "subscribed", "lost", |seen| {
+            seen.webhooks = Some(WebhooksGo::Nowhere)
+        }),
     ]
 }
 
