@@ -2,6 +2,7 @@
 
 mod audit;
 mod callbacks;
+mod departures;
 mod feed;
 mod installation;
 mod messages;

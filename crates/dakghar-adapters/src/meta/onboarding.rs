@@ -66,12 +66,27 @@ impl MetaOnboarding {
 
     /// Has something done.
     async fn act(&self, as_: Bearer<'_>, path: &str, body: String, timeout: Duration) -> Result<(), NumberCallFailure> {
+        self.change(as_, Method::POST, path, (body, timeout)).await
+    }
+
+    /// Has something taken back.
+    async fn take_back(&self, as_: Bearer<'_>, path: &str) -> Result<(), NumberCallFailure> {
+        self.change(as_, Method::DELETE, path, ("{}".to_owned(), TIMEOUT)).await
+    }
+
+    async fn change(
+        &self,
+        as_: Bearer<'_>,
+        method: Method,
+        path: &str,
+        (body, timeout): (String, Duration),
+    ) -> Result<(), NumberCallFailure> {
         let proof = as_.app_secret.map(|secret| proof::of(as_.token, secret));
         let path = match &proof {
             Some(proof) => format!("{path}?{}={proof}", proof::PARAMETER),
             None => path.to_owned(),
         };
-        let answer = self.http.send_json(Method::POST, &path, as_.token, body, timeout).await;
+        let answer = self.http.send_json(method, &path, as_.token, body, timeout).await;
         self.judged(answer).map(drop)
     }
 
@@ -195,6 +210,14 @@ impl OnboardingApi for MetaOnboarding {
         };
         self.act(as_, &format!("{id}/subscribed_apps"), body.to_string(), TIMEOUT)
             .await
+    }
+
+    async fn unsubscribe(&self, as_: Bearer<'_>, id: &WabaId) -> Result<(), NumberCallFailure> {
+        self.take_back(as_, &format!("{id}/subscribed_apps")).await
+    }
+
+    async fn revoke(&self, as_: Bearer<'_>) -> Result<(), NumberCallFailure> {
+        self.take_back(as_, "me/permissions").await
     }
 
     async fn register(&self, as_: Bearer<'_>, id: &PhoneNumberId, pin: &Secret) -> Result<(), NumberCallFailure> {

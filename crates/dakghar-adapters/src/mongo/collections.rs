@@ -59,6 +59,8 @@ pub(super) const ERASURES: &str = "erasures";
 pub(super) const OPT_OUTS: &str = "opt_outs";
 /// Signups of tenants.
 pub(super) const SIGNUPS: &str = "signups";
+/// Departures of tenants.
+pub(super) const DEPARTURES: &str = "departures";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";
 /// The time by which the age of records is judged: one document at most.
@@ -100,7 +102,7 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
 
 /// Collections without a validator, which transactions write and must not create.
 /// Records that could not be placed in feeds are kept as they are, past every validator.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 10] = [
     FEED_ASIDE,
     AUDIT_CHAIN,
     OPERATOR_KEYS,
@@ -110,6 +112,7 @@ const PLAIN: [&str; 9] = [
     ERASURES,
     OPT_OUTS,
     SIGNUPS,
+    DEPARTURES,
 ];
 
 async fn create_plain(database: &Database, name: &str) -> mongodb::error::Result<()> {

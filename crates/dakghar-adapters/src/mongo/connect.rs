@@ -15,9 +15,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::audit::AuditLog;
 use super::collections::{
-    APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
-    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, OPT_OUTS, REDRIVES,
-    SIGNUPS, STATUSES, TENANTS,
+    APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, DEPARTURES, ENDPOINTS, ERASURES,
+    EVENTS, FEED, FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, OPT_OUTS,
+    REDRIVES, SIGNUPS, STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -98,6 +98,7 @@ impl MongoStore {
             erasures: database.collection(ERASURES),
             opt_outs: database.collection(OPT_OUTS),
             signups: database.collection(SIGNUPS),
+            departures: database.collection(DEPARTURES),
             apps: database.collection(APPS),
             audit: AuditLog::of(&database),
             operators: database.collection(OPERATOR_KEYS),

@@ -14,8 +14,8 @@ use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
 use super::collections::{
-    AUDIT, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
-    FEED_ARRIVALS, MESSAGES, OPT_OUTS, REDRIVES, SIGNUPS, TENANTS,
+    AUDIT, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, DEPARTURES, ENDPOINTS, ERASURES,
+    EVENTS, FEED_ARRIVALS, MESSAGES, OPT_OUTS, REDRIVES, SIGNUPS, TENANTS,
 };
 
 /// The unique index that every collection has.
@@ -102,6 +102,15 @@ pub(super) const SIGNUP_TENANT: &str = "tenant";
 pub(super) const SIGNUP_KEY: &str = "key";
 /// Signups that must be worked on, by when.
 pub(super) const SIGNUP_DUE: &str = "due";
+
+/// A tenant's departures, newest first.
+pub(super) const DEPARTURE_TENANT: &str = "tenant";
+/// The departure of a tenant that is not over.
+pub(super) const DEPARTURE_OPEN: &str = "open";
+/// Departures that must be worked on, by when.
+pub(super) const DEPARTURE_DUE: &str = "due";
+/// Departures that are over, by when that was.
+pub(super) const DEPARTURE_ENDED: &str = "ended";
 
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
@@ -260,6 +269,12 @@ fn of_others() -> Vec<Index> {
         Index::new(SIGNUPS, SIGNUP_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(SIGNUPS, SIGNUP_KEY, doc! { "keyHash": 1 }).unique(),
         Index::new(SIGNUPS, SIGNUP_DUE, doc! { "dueAt": 1 }).only_with("dueAt"),
+        Index::new(DEPARTURES, DEPARTURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(DEPARTURES, DEPARTURE_OPEN, doc! { "openOf": 1 })
+            .unique()
+            .only_with("openOf"),
+        Index::new(DEPARTURES, DEPARTURE_DUE, doc! { "dueAt": 1 }).only_with("dueAt"),
+        Index::new(DEPARTURES, DEPARTURE_ENDED, doc! { "endedAt": 1 }).only_with("endedAt"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]

@@ -19,6 +19,7 @@ mod connect;
 mod contents;
 mod conversations;
 mod deletes;
+mod departures;
 mod documents;
 mod endpoints;
 mod erasure;
@@ -90,6 +91,7 @@ pub struct MongoStore {
     erasures: Collection<RawDocumentBuf>,
     opt_outs: Collection<RawDocumentBuf>,
     signups: Collection<RawDocumentBuf>,
+    departures: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     audit: AuditLog,
     operators: Collection<RawDocumentBuf>,

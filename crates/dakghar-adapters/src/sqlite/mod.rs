@@ -18,6 +18,7 @@ mod checkpoint;
 mod connection;
 mod contents;
 mod conversations;
+mod departures;
 mod endpoints;
 mod erasure;
 mod events;

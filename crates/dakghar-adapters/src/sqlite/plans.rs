@@ -10,8 +10,8 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, callbacks, connection, contents, conversations, endpoints, erasure, events, feed, lists, migrations, open,
-    opt_outs, people_erased, redrives, rows, signups, source, statuses, timers,
+    aging, callbacks, connection, contents, conversations, departures, endpoints, erasure, events, feed, lists,
+    migrations, open, opt_outs, people_erased, redrives, rows, signups, source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -297,6 +297,8 @@ fn what_is_kept_of_a_person_is_walked_by_index() {
     check(signups::FIND_OF_KEY, "signups_of_key", "key_hash=?");
     check(signups::DUE, "signups_due", "due_at>? AND due_at<?");
     check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
+    check(departures::LIST, "departures_of_tenant", "tenant_id=? AND id<?");
+    check(departures::DUE, "departures_due", "due_at>? AND due_at<?");
     for (sql, seek) in [
         (opt_outs::FIND, "PRIMARY KEY (tenant_id=? AND mark=?)"),
         (opt_outs::LIST, "PRIMARY KEY (tenant_id=? AND (mark,scope)<(?,?))"),

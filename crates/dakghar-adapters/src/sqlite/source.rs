@@ -109,11 +109,8 @@ impl SqliteSource {
 impl SqliteSource {
     async fn count_of(&self, sql: impl Into<String>) -> Result<u64, StoreError> {
         let sql = sql.into();
-        self.run(move |conn| {
-            let count = conn.query_row(&sql, [], |row| number(row, 0))?;
-            Ok(count.cast_unsigned())
-        })
-        .await
+        let count = move |conn: &Connection| Ok(conn.query_row(&sql, [], |row| number(row, 0))?.cast_unsigned());
+        self.run(count).await
     }
 }
 
@@ -139,6 +136,11 @@ impl MigrationSource for SqliteSource {
 
     async fn open_signups(&self) -> Result<u64, StoreError> {
         self.count_of("SELECT count(*) FROM signups WHERE due_at IS NOT NULL")
+            .await
+    }
+
+    async fn open_departures(&self) -> Result<u64, StoreError> {
+        self.count_of("SELECT count(*) FROM departures WHERE open_of IS NOT NULL")
             .await
     }
 

@@ -5,6 +5,7 @@ use dakghar_core::domain::api_key::KeyUse;
 use dakghar_core::domain::country::Country;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::leaving::Leaving;
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
@@ -26,7 +27,7 @@ use crate::stored::{api_keys, auto_redrive, known_token, sending_rules, standing
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
     calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, \
-    content_days, feed_days, auto_redrive, sending_rules, keys, key_uses";
+    content_days, feed_days, auto_redrive, sending_rules, leaving, keys, key_uses";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
@@ -142,6 +143,7 @@ pub(super) fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved>
         tenant.limits.of(TenantLimit::FeedDays),
         auto_redrive::text_of(&tenant.auto),
         sending_rules::text_of(&tenant.rules),
+        tenant.leaving.as_ref().map(Leaving::to_text),
         api_keys::text_of(&tenant.keys),
         key_uses::text_of(&tenant.keys),
     ])?;
@@ -166,7 +168,7 @@ pub(super) fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
              messages_waiting = ?, calls_under_way = ?, retention_days = ?, failed_days = ?, expired_days = ?, unknown_days = ?, \
-             given_up_days = ?, content_days = ?, feed_days = ?, auto_redrive = ?, sending_rules = ?, keys = ?, key_uses = ?, \
+             given_up_days = ?, content_days = ?, feed_days = ?, auto_redrive = ?, sending_rules = ?, leaving = ?, keys = ?, key_uses = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -193,6 +195,7 @@ pub(super) fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::FeedDays),
         auto_redrive::text_of(&tenant.auto),
         sending_rules::text_of(&tenant.rules),
+        tenant.leaving.as_ref().map(Leaving::to_text),
         api_keys::text_of(&tenant.keys),
         key_uses::text_of(&tenant.keys),
         id,
@@ -319,6 +322,7 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
         limits: limits(cells)?,
         auto: cells.maybe_parse(auto_redrive::parse)?.unwrap_or_default(),
         rules: cells.maybe_parse(sending_rules::parse)?.unwrap_or_default(),
+        leaving: cells.maybe_parse(Leaving::parse)?,
         keys: key_uses::keys(cells, &id, hash, created_at)?,
         phone_numbers,
         past_numbers,

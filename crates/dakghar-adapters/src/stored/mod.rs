@@ -2,11 +2,13 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod auto_redrive;
+pub(crate) mod departure;
 pub(crate) mod erasure;
 pub(crate) mod id_time;
 pub(crate) mod known_token;
 pub(crate) mod receipt;
 pub(crate) mod replay;
+mod send_error;
 pub(crate) mod sending_rules;
 pub(crate) mod signup;
 pub(crate) mod standing;

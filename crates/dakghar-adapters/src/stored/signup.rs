@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::ids::{AppId, PhoneNumberId, SignupId, TenantId, WabaId};
 use dakghar_core::domain::message::Lease;
-use dakghar_core::domain::send_error::SendError;
 use dakghar_core::domain::signup::{
     AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord, Trouble,
 };
@@ -15,6 +14,7 @@ use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::known_token;
+use super::send_error::{ErrorFields, error, error_fields};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,22 +99,6 @@ struct TroubleFields {
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorFields {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subcode: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    http_status: Option<u16>,
-    message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    details: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fbtrace_id: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -292,28 +276,6 @@ fn trouble(fields: TroubleFields) -> Option<Trouble> {
         error: fields.error.map(error),
         at: Timestamp::from_millis(fields.at),
     })
-}
-
-fn error_fields(error: &SendError) -> ErrorFields {
-    ErrorFields {
-        code: error.code,
-        subcode: error.subcode,
-        http_status: error.http_status,
-        message: error.message.to_string(),
-        details: owned(error.details.as_ref()),
-        fbtrace_id: owned(error.fbtrace_id.as_ref()),
-    }
-}
-
-fn error(fields: ErrorFields) -> SendError {
-    SendError {
-        code: fields.code,
-        subcode: fields.subcode,
-        http_status: fields.http_status,
-        message: fields.message.into(),
-        details: fields.details.map(Into::into),
-        fbtrace_id: fields.fbtrace_id.map(Into::into),
-    }
 }
 
 fn account_fields(account: &AccountFacts) -> AccountFields {

@@ -239,6 +239,15 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("erasures", id.to_string(), ways)
         }
+        Record::Departure(id) => {
+            let ways = vec![
+                set("record", "[".into()),
+                later,
+                unset("record"),
+                set("version", (-7_i64).into()),
+            ];
+            ("departures", id.to_string(), ways)
+        }
         Record::Signup(id) => {
             let ways = vec![
                 set("record", "[".into()),
@@ -341,6 +350,7 @@ mod conformance {
     dakghar_testkit::person_erasure_suite!(super::super::stores);
     dakghar_testkit::opt_out_suite!(super::super::stores);
     dakghar_testkit::signup_suite!(super::super::stores);
+    dakghar_testkit::departure_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);
     dakghar_testkit::migration_target_suite!(super::super::target);
 }

@@ -218,6 +218,16 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "record = replace(record, '\"place\":\"', '\"place\":\"whim')",
             ],
         ),
+        Record::Departure(id) => (
+            "departures",
+            id.to_string(),
+            &[
+                "record = '{\"id\"'",
+                "record = CAST(x'ff' AS TEXT)",
+                "record = replace(record, '\"state\":\"', '\"state\":\"whim')",
+                "record = replace(record, '\"by\":\"', '\"by\":\"whim')",
+            ],
+        ),
         Record::Signup(id) => (
             "signups",
             id.to_string(),
@@ -306,6 +316,7 @@ dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::opt_out_suite!(stores);
 dakghar_testkit::signup_suite!(stores);
+dakghar_testkit::departure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 

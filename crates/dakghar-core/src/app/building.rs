@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::callbacks::CallbacksSetup;
 use super::checking::NumberChecks;
 use super::commits::Commits;
+use super::departing::Departing;
 use super::endpoints::Endpoints;
 use super::erasing::Erasing;
 use super::failed_requests::FailedRequests;
@@ -167,6 +168,17 @@ pub(super) fn number_checks_of(
 ) -> Arc<NumberChecks> {
     let apps = shared.app_secrets.clone();
     Arc::new(NumberChecks::new(ports, settings, tenants.clone(), apps))
+}
+
+pub(super) fn departing_of(
+    ports: &Ports,
+    settings: &Settings,
+    shared: &Shared,
+    (tenants, changing): (&Arc<Tenants>, &Arc<Changing>),
+) -> Arc<Departing> {
+    let (apps, outages) = (shared.app_secrets.clone(), shared.outages.clone());
+    let both = (tenants.clone(), changing.clone());
+    Arc::new(Departing::new(ports, settings, both, apps, outages))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

@@ -10,6 +10,7 @@ mod callbacks;
 mod check_settings;
 mod checking;
 mod commits;
+mod departing;
 mod endpoints;
 mod erasing;
 mod failed_requests;
@@ -56,7 +57,7 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use building::{
-    accepting_of, apps_of, callbacks_of, changing_of, erasing_of, health_of, heard_of, number_calls_of,
+    accepting_of, apps_of, callbacks_of, changing_of, departing_of, erasing_of, health_of, heard_of, number_calls_of,
     number_checks_of, onboarding_of, redriving_of, signer_of, tenants_of,
 };
 use callbacks::CallbacksSetup;
@@ -75,6 +76,7 @@ pub use callbacks::{
 };
 pub use check_settings::CheckSettings;
 pub use checking::{CheckPass, CheckStep, LiveNumber, NumberChecks};
+pub use departing::{Departing, NewTenantDeparture};
 pub use endpoints::{
     CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
     NewEndpoint, NewReplay, NewSecret, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
@@ -147,6 +149,8 @@ pub struct App {
     pub erasing: Arc<Erasing>,
     /// Signups of tenants.
     pub onboarding: Arc<Onboarding>,
+    /// Departures of tenants.
+    pub departing: Arc<Departing>,
     /// The send worker.
     pub sending: Arc<Sending>,
     /// Erasing what is old.
@@ -193,7 +197,6 @@ impl App {
         let limits = &settings.limits(&ports.metrics);
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
-        running.extend(reading);
         let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
         let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         let (operators, noting_operators) = Operators::new(&ports, limits);
@@ -206,7 +209,11 @@ impl App {
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
-        running.extend([counting, looking, noting_operators, noting, carrying]);
+        running.extend(
+            reading
+                .into_iter()
+                .chain([counting, looking, noting_operators, noting, carrying]),
+        );
         let app = Self {
             accepting,
             outcomes: shared.messages.outcomes().clone(),
@@ -216,6 +223,7 @@ impl App {
             erasing: erasing_of(&ports, &settings, &shared, (&changing, &opt_outs)),
             onboarding: onboarding_of(&ports, &settings, &shared, &tenants),
             number_checks: number_checks_of(&ports, &settings, &shared, &tenants),
+            departing: departing_of(&ports, &settings, &shared, (&tenants, &changing)),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::retention_time::RetentionTime;
 use super::settings::Settings;
+use crate::domain::departure::DEPARTURE_KEPT;
 #[cfg(doc)]
 use crate::domain::limits::RETENTION_DAYS_MIN;
 use crate::domain::limits::TenantLimit;
@@ -19,7 +20,7 @@ use crate::domain::message::LetterClass;
 use crate::domain::page::PageLimit;
 use crate::domain::{Tenant, TenantId, TenantLimits};
 use crate::metrics::{LetterErased, Metrics};
-use crate::ports::{Aged, AgedPortion, CallbackStore, Clock, Erasure, Ports, TenantStore};
+use crate::ports::{Aged, AgedPortion, CallbackStore, Clock, DepartureStore, Erasure, Ports, TenantStore};
 
 /// Records that are looked at in one portion.
 const PORTION: u32 = 200;
@@ -34,6 +35,7 @@ pub struct Retention {
     tenants: Arc<dyn TenantStore>,
     erasure: Arc<dyn Erasure>,
     callbacks: Arc<dyn CallbackStore>,
+    departures: Arc<dyn DepartureStore>,
     clock: Arc<dyn Clock>,
     time: RetentionTime,
     metrics: Arc<Metrics>,
@@ -77,6 +79,7 @@ impl Retention {
             tenants: ports.tenants.clone(),
             erasure: ports.erasure.clone(),
             callbacks: ports.callbacks.clone(),
+            departures: ports.departures.clone(),
             clock: ports.clock.clone(),
             time: RetentionTime::new(ports),
             metrics: ports.metrics.clone(),
@@ -125,6 +128,7 @@ impl Retention {
         if pass.state == PassState::Begins {
             self.erase_left_behind().await?;
             self.forget_gone_endpoints().await?;
+            self.forget_departures().await?;
             // What nobody could be told to own is kept as long as the installation keeps things.
             let of = |limit| TenantLimits::default().in_force(&self.defaults, limit);
             let whole = of(TenantLimit::RetentionDays).map(|days| (None, Aged::Events, days));
@@ -165,6 +169,13 @@ impl Retention {
             let Some(last) = gone.next else { return Ok(()) };
             after = Some(last);
         }
+    }
+
+    /// Forgets the records of departures that have been over for long. They outlive the tenants that they removed.
+    async fn forget_departures(&self) -> Result<(), Failure> {
+        let before = self.time.look().await? - DEPARTURE_KEPT;
+        while self.departures.forget_departures(before, PORTION).await? > 0 {}
+        Ok(())
     }
 
     fn portions_of(&self, tenant: &Tenant) -> Vec<(Option<TenantId>, Aged, u32)> {

@@ -129,6 +129,10 @@ own_id!(
     /// Our id of a signup: how a number of a tenant was connected. `sgn_…`, sorts by the time it was asked for.
     SignupId, "sgn"
 );
+own_id!(
+    /// Our id of a departure: how a tenant, or some of its numbers, left. `dep_…`, sorts by the time it was asked for.
+    DepartureId, "dep"
+);
 
 own_id!(
     /// Our id of a record of the audit log. `aud_…`

@@ -12,6 +12,7 @@ pub mod callback;
 pub mod callback_url;
 pub mod conversation;
 pub mod country;
+pub mod departure;
 pub mod endpoint;
 pub mod erasure;
 pub mod feed;
@@ -20,6 +21,7 @@ pub mod hold;
 pub mod ids;
 pub mod installation;
 pub mod invisible;
+pub mod leaving;
 pub mod limits;
 pub mod listening;
 pub mod message;
@@ -69,10 +71,11 @@ pub use feed::{
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ApiKeyId, AppId, AttemptLogId, AuditId, ConversationId, EndpointId, EntryId, ErasureId, EventId, IdempotencyKey,
-    InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, SignupId, TenantId, WaId, WabaId,
-    Wamid,
+    ApiKeyId, AppId, AttemptLogId, AuditId, ConversationId, DepartureId, EndpointId, EntryId, ErasureId, EventId,
+    IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, SignupId, TenantId,
+    WaId, WabaId, Wamid,
 };
+pub use leaving::Leaving;
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};
 pub use operator_key::{OperatorKey, Role, RoleRefusal};

@@ -89,6 +89,8 @@ codes! {
     ErasureNotFound = "erasure_not_found", 404, "The tenant has no such erasure";
     /// The tenant has no such signup.
     SignupNotFound = "signup_not_found", 404, "The tenant has no such signup";
+    /// The tenant has no such departure.
+    DepartureNotFound = "departure_not_found", 404, "The tenant has no such departure";
     /// There is no such onboarding link.
     LinkNotFound = "link_not_found", 404, "There is no such link";
     /// The tenant has no such endpoint.
@@ -113,6 +115,12 @@ codes! {
     TooManySignups = "too_many_signups", 409, "Too many signups are under way";
     /// The signup has begun, so its link cannot be taken back.
     SignupBegun = "signup_begun", 409, "The signup has begun";
+    /// The tenant or the number is leaving: nothing new is taken for it.
+    TenantLeaving = "tenant_leaving", 409, "The tenant or the number is leaving";
+    /// Another departure of the tenant is not over.
+    DepartureUnderWay = "departure_under_way", 409, "Another departure of the tenant is under way";
+    /// The departure has changed what cannot be had back, or is over.
+    DepartureTooFar = "departure_too_far", 409, "The departure cannot be called off any more";
     /// As many links of the tenant are open as there may be.
     TooManyLinks = "too_many_links", 409, "Too many links are open";
     /// An app has this id already.

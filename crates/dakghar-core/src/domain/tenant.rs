@@ -8,6 +8,7 @@ use super::auto_redrive::AutoRedriving;
 use super::country::Country;
 use super::hold::Hold;
 use super::ids::{AppId, PhoneNumberId, TenantId, WabaId};
+use super::leaving::Leaving;
 use super::limits::TenantLimits;
 use super::message::UnknownOutcome;
 use super::sending_rules::SendingRules;
@@ -51,6 +52,8 @@ pub struct Tenant {
     pub auto: AutoRedriving,
     /// What it wants to be kept to whenever something is sent in its name.
     pub rules: SendingRules,
+    /// The part of it that is leaving, if any is. Nothing is accepted for that any more.
+    pub leaving: Option<Leaving>,
     /// The time it was registered.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -131,6 +134,11 @@ impl Tenant {
         numbers.any(|number| number.display_digits().as_deref() == Some(digits))
     }
 
+    /// True if this number is leaving, alone or with the whole tenant.
+    pub fn is_leaving(&self, number: &PhoneNumberId) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.has(number))
+    }
+
     /// Returns the hold that stops this number: the tenant's own first, then the number's.
     pub fn hold_of(&self, number: &PhoneNumber) -> Option<Hold> {
         self.hold.or(number.hold)
@@ -199,6 +207,7 @@ mod tests {
             limits: TenantLimits::default(),
             auto: AutoRedriving::default(),
             rules: SendingRules::default(),
+            leaving: None,
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
             removed_at: None,

@@ -8,6 +8,7 @@
 mod audit_labels;
 mod busy;
 mod changes;
+mod departure_labels;
 mod erasure_labels;
 mod exemplars;
 mod instruments;
@@ -24,6 +25,7 @@ mod tests;
 mod token_labels;
 
 pub use audit_labels::AuditClassLabel;
+pub use departure_labels::DepartureStepEnd;
 pub use erasure_labels::{LetterErased, PersonErased};
 pub use exemplars::{Exemplar, Traced};
 pub use instruments::{

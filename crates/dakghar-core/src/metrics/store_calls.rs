@@ -236,6 +236,18 @@ label! {
         SignupsList = "signups_list",
         /// `due_signups` of `signups`.
         SignupsDue = "signups_due",
+        /// `insert_departure` of `departures`.
+        DeparturesInsert = "departures_insert",
+        /// `save_departure` of `departures`.
+        DeparturesSave = "departures_save",
+        /// `find_departure` of `departures`.
+        DeparturesFind = "departures_find",
+        /// `list_departures` of `departures`.
+        DeparturesList = "departures_list",
+        /// `due_departures` of `departures`.
+        DeparturesDue = "departures_due",
+        /// `forget_departures` of `departures`.
+        DeparturesForget = "departures_forget",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

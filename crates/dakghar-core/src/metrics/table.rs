@@ -11,6 +11,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
 use super::audit_labels::AuditClassLabel;
+use super::departure_labels::DepartureStepEnd;
 use super::erasure_labels::{LetterErased, PersonErased};
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
@@ -123,6 +124,8 @@ table! {
     numbers_drifted: Family<NumberDrift, Gauge>, "numbers_drifted", None, "Numbers that somebody should see to, by what is wrong, as the last pass over all tenants found";
     signup_steps: Family<SignupStepEnd, Counter>, "signup_steps", None, "Steps of signups that this process took, by what became of them";
     signups_done: Counter, "signups_done", None, "Signups that this process brought to their end: their numbers can send";
+    departure_steps: Family<DepartureStepEnd, Counter>, "departure_steps", None, "Steps of departures that this process took, by what became of them";
+    departures_done: Counter, "departures_done", None, "Departures that this process brought to their end: tenants or numbers that have left";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::ids::{
-    ApiKeyId, AttemptLogId, AuditId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId, SignupId, TenantId,
+    ApiKeyId, AttemptLogId, AuditId, DepartureId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId,
+    SignupId, TenantId,
 };
 use crate::domain::time::{Present, Timestamp};
 
@@ -50,6 +51,10 @@ pub trait IdGenerator: Send + Sync {
     /// Makes an id of a signup. Ids of all kinds come from one source.
     fn signup_id(&self) -> SignupId {
         SignupId::from_uuid(*self.event_id().as_uuid())
+    }
+    /// Makes an id of a departure. Ids of all kinds come from one source.
+    fn departure_id(&self) -> DepartureId {
+        DepartureId::from_uuid(*self.event_id().as_uuid())
     }
     /// Makes an id of a record of the audit log. Ids of all kinds come from one source.
     fn audit_id(&self) -> AuditId {

@@ -35,6 +35,9 @@ pub trait MigrationSource: Send + Sync {
     /// Returns the number of signups that are under way. They stay behind, as those do that have stopped or are done.
     async fn open_signups(&self) -> Result<u64, StoreError>;
 
+    /// Returns the number of departures that are not over. They stay behind, as those do that are.
+    async fn open_departures(&self) -> Result<u64, StoreError>;
+
     /// Returns the records of this kind after a place, in an order that never changes; `None` is the beginning. At most
     /// `limit`, and fewer where they are large.
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError>;

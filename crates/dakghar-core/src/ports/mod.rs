@@ -35,11 +35,11 @@ pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, AuditStore,
-    AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore,
-    ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, GoneEndpoints, HoldStore, InstallationStore,
-    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore, PersonErased,
-    PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved,
-    SignupStore, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
+    AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, DepartureStore, EndpointInserted,
+    EndpointStore, ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, GoneEndpoints, HoldStore,
+    InstallationStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, OptOutStore,
+    PersonErased, PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains,
+    Save, Saved, SignupStore, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 
@@ -100,6 +100,8 @@ pub struct Ports {
     pub person_erasures: Arc<dyn PersonErasureStore>,
     /// Signups of tenants.
     pub signups: Arc<dyn SignupStore>,
+    /// Departures of tenants.
+    pub departures: Arc<dyn DepartureStore>,
     /// The schedule that wakes workers.
     pub queue: Arc<dyn Queue>,
     /// The pace of every number.

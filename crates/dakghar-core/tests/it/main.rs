@@ -6,6 +6,7 @@ mod auto_redrives;
 mod callbacks;
 mod checking;
 mod crashes;
+mod departures;
 mod echoes;
 mod feed;
 mod measuring;

@@ -53,7 +53,8 @@ Control API (JSON)
 
 A rule: {when, rate, times, fault}
   when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional; with call only calls that connect
-         numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, register, deregister, credit;
+         numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, unsubscribe, register,
+         deregister, revoke, credit;
          sdk keeps the script away, and dialog makes the dialog report the error
   rate   \"always\" | {\"probability\": 0.1} | {\"every_nth\": 3} | {\"first\": 5}
   fault  {\"graph_error\": {\"code\": 130429, subcode, http, is_transient, details, retry_after_seconds}}

@@ -16,6 +16,7 @@ use super::object_id::is_object_id;
 use crate::onboarding::Subscribed;
 use crate::server::Connection;
 use crate::state::State;
+use crate::token::Token;
 
 type At = Path<(String, String)>;
 type Asked = (Extension<Connection>, Query<ProofQuery>, HeaderMap, Bytes);
@@ -187,6 +188,38 @@ pub(crate) async fn deregister(
         )?;
         state.onboarding.deregister(&id).map_err(GraphError::of)?;
         Ok(json!({"success": true}))
+    })
+    .await
+}
+
+/// The token that asks does not work any more. Only `me` can be meant.
+pub(crate) async fn revoke(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    (Extension(connection), Query(query), headers, _): Asked,
+) -> Response {
+    let ask = Ask {
+        call: "revoke",
+        version: &version,
+        about: &id,
+    };
+    serve(&state, &connection, ask, || {
+        let token = bearer(&headers);
+        state.allow(token)?;
+        state.check_proof(token, query.appsecret_proof.as_deref())?;
+        if id != "me" {
+            return Err(GraphError::no_such_object(&id));
+        }
+        let known = state.known_tokens.get(token.unwrap_or_default());
+        let is_kept = state.known_tokens.put(Token {
+            is_valid: false,
+            ..known
+        });
+        if is_kept {
+            Ok(json!({"success": true}))
+        } else {
+            Err(GraphError::of(2))
+        }
     })
     .await
 }

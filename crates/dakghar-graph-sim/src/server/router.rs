@@ -46,6 +46,7 @@ fn graph() -> Router<Arc<State>> {
         )
         .route("/{version}/{id}/register", post(connecting::register))
         .route("/{version}/{id}/deregister", post(connecting::deregister))
+        .route("/{version}/{id}/permissions", delete(connecting::revoke))
         .route(
             "/{version}/{id}/whatsapp_credit_sharing_and_attach",
             post(connecting::share_credit),

@@ -10,6 +10,7 @@ mod control;
 mod faults;
 mod graph;
 mod journal;
+mod leaving;
 mod onboarding;
 mod receiver;
 mod sender;

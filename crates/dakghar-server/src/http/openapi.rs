@@ -283,6 +283,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "redriveId" => "The redrive.",
         "erasureId" => "The erasure.",
         "signupId" => "The signup.",
+        "departureId" => "The departure.",
         "conversationId" => "The conversation.",
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",

@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::api::{
-    apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
-    messages, number_calls, onboarding_links, operators, opt_outs, people, phone_numbers, redrives, registering,
-    secrets, send, send_bulk, sending_rules, signups, tenants,
+    apps, audit, auto_redrive, conversations, dead_letters, departures, endpoints, erasures, events, exports, feed,
+    hold, keys, messages, number_calls, onboarding_links, operators, opt_outs, people, phone_numbers, redrives,
+    registering, secrets, send, send_bulk, sending_rules, signups, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -68,7 +68,9 @@ fn operators_read() -> Group {
         .routes(routes!(events::list_unrouted)) //    GET    /unrouted
         .routes(routes!(apps::list)) //               GET    /apps
         .routes(routes!(apps::read)) //               GET    /apps/{appId}
-        .routes(routes!(hold::show)); //              GET    /hold
+        .routes(routes!(hold::show)) //               GET    /hold
+        .routes(routes!(departures::list)) //         GET    /tenants/{tenantId}/departures
+        .routes(routes!(departures::one)); //         GET    /tenants/{tenantId}/departures/{departureId}
     (Access::Operators(Scope::Read), routes)
 }
 
@@ -77,6 +79,9 @@ fn operators_manage() -> Group {
     let routes = OpenApiRouter::new()
         .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
         .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
+        .routes(routes!(departures::begin)) //        POST   /tenants/{tenantId}/departures
+        .routes(routes!(departures::retry)) //        POST   /tenants/{tenantId}/departures/{departureId}/retry
+        .routes(routes!(departures::cancel)) //       POST   /tenants/{tenantId}/departures/{departureId}/cancel
         .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
         .routes(routes!(phone_numbers::check)) //     POST   /tenants/{tenantId}/phone-numbers/{phoneNumberId}/check
         .routes(routes!(redrives::begin_all)) //      POST   /dead-letters/redrive

@@ -7,6 +7,7 @@ mod auditor;
 mod call_places;
 mod calls;
 mod deliverer;
+mod departer;
 mod due;
 mod endpoint_news;
 mod eraser;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use deliverer::Deliverer;
 
 pub use auditor::run_auditor;
+pub use departer::run_departer;
 pub use due::measure_queue;
 pub use eraser::run_eraser;
 pub use keys::watch_keys;
@@ -52,7 +54,7 @@ pub use withdrawals::watch_withdrawals;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
     /// Messages are sent, and what goes with that: doubts, redrives, erasures of people, signups,
-    /// retention.
+    /// departures, retention.
     pub sends: bool,
     /// Entries of feeds get their places, and endpoints get the entries.
     pub delivers: bool,
@@ -108,6 +110,7 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_eraser(app.erasing.clone(), stopping.clone()),
         run_onboarder(app.onboarding.clone(), stopping.clone()),
+        run_departer(app.departing.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping.clone()),
         run_auditor(app.auditing.clone(), app.sending.outages().clone(), stopping.clone()),
         run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping.clone()),

@@ -114,6 +114,7 @@ async fn every_operation_that_changes_something_is_recorded_with_who_and_by_whic
     keys_and_apps(&mut walk, &tenant).await;
     endpoints(&mut walk, &tenant).await;
     messages(&mut walk, &tenant).await;
+    departures(&mut walk, &tenant).await;
     walk.step(
         "removeTenant",
         &[("tenantId", &tenant)],
@@ -169,6 +170,23 @@ async fn signups(walk: &mut Walk, tenant: &str) {
     let id = text(&link.await, "signupId");
     let of = [("tenantId", tenant), ("signupId", id.as_str())];
     walk.step("cancelSignup", &of, None, &[Did::SignupCancelled]).await;
+}
+
+async fn departures(walk: &mut Walk, tenant: &str) {
+    use AuditAction as Did;
+    let of = [("tenantId", tenant)];
+    let begun = walk
+        .step("beginDeparture", &of, Some(json!({})), &[Did::DepartureBegun])
+        .await;
+    // It stops accepting, and waits a moment.
+    walk.service.app.departing.work().await.expect("a round");
+    let id = text(&begun, "departureId");
+    let of = [("tenantId", tenant), ("departureId", id.as_str())];
+    walk.step("retryDeparture", &of, Some(json!({})), &[Did::DepartureRetried])
+        .await;
+    walk.step("cancelDeparture", &of, None, &[Did::DepartureCancelled])
+        .await;
+    walk.service.app.departing.work().await.expect("a round");
 }
 
 async fn tenants(walk: &mut Walk) -> String {

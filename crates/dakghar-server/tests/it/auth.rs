@@ -60,6 +60,11 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "addPhoneNumber"
         | "removePhoneNumber"
         | "checkPhoneNumber"
+        | "beginDeparture"
+        | "listDepartures"
+        | "getDeparture"
+        | "retryDeparture"
+        | "cancelDeparture"
         | "listAllDeadLetters"
         | "redriveAllDeadLetters"
         | "listAllRedrives"
@@ -159,6 +164,8 @@ fn intended_roles(operation: &Operation) -> &'static [&'static str] {
         | "listApps"
         | "getApp"
         | "getHold"
+        | "listDepartures"
+        | "getDeparture"
         | "getTenant"
         | "listPhoneNumbers"
         | "listMessages"
@@ -204,6 +211,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{redriveId}", "rdr_x")
         .replace("{erasureId}", "ers_x")
         .replace("{signupId}", "sgn_x")
+        .replace("{departureId}", "dep_x")
         .replace("{conversationId}", "cnv_x")
         .replace("{personId}", "per_x")
         .replace("{appId}", "0");

@@ -112,6 +112,7 @@ fn filled(path: &str, tenant: &crate::harness::TestTenant) -> String {
         .replace("{conversationId}", "cnv_00000000000000000000000000")
         .replace("{keyId}", "key_00000000000000000000000000")
         .replace("{signupId}", "sgn_00000000000000000000000000")
+        .replace("{departureId}", "dep_00000000000000000000000000")
         .replace("{personId}", "per_00000000000000000000000000")
 }
 
@@ -191,6 +192,7 @@ async fn documented_examples_are_accepted() {
                 "endpoint_not_found",
                 "key_not_found",
                 "signup_not_found",
+                "departure_not_found",
             ]
             .contains(&answer.json["code"].as_str().unwrap_or("-"));
             let is_fine = answer.status.is_success() || is_of_nothing;

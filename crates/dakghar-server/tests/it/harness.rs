@@ -211,6 +211,7 @@ impl Service {
             opt_outs: store.clone(),
             person_erasures: store.clone(),
             signups: store.clone(),
+            departures: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),

@@ -18,6 +18,7 @@ mod challenges;
 mod contract;
 mod deliverer;
 mod deliveries;
+mod departures;
 mod documents;
 mod endpoint_keys;
 mod endpoints;

@@ -106,6 +106,7 @@ async fn no_answer_shows_support_what_people_and_tenants_wrote() {
         ("{appId}", "1".to_owned()),
         ("{erasureId}", "ers_x".to_owned()),
         ("{signupId}", "sgn_x".to_owned()),
+        ("{departureId}", "dep_x".to_owned()),
     ];
     let (mut shown, mut looked) = (Vec::new(), 0);
     for operation in operations() {

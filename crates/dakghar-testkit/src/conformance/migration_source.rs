@@ -24,9 +24,9 @@ use operators::{fill_apps, fill_operators, fill_opt_outs};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, outbound, outbound_full,
-    person, phone_number_id, redrive, signup, signup_full, status_record, status_record_full, tenant, tenant_full,
-    tenant_id, with_key,
+    With as _, at, departure, departure_over, endpoint, endpoint_full, erasure, event, event_bare, inbound,
+    inbound_bare, outbound, outbound_full, person, phone_number_id, redrive, signup, signup_full, status_record,
+    status_record_full, tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -52,6 +52,7 @@ macro_rules! migration_source_suite {
             redrives_that_are_not_over_are_counted
             erasures_that_are_not_done_are_counted
             signups_that_are_under_way_are_counted
+            departures_that_are_not_over_are_counted
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
             the_state_changes_with_every_change_of_an_endpoint
@@ -282,6 +283,15 @@ pub async fn signups_that_are_under_way_are_counted(under_test: SourceUnderTest)
         inserted.expect("the store answers");
     }
     assert_eq!((under_test.open)().open_signups().await, Ok(2));
+}
+
+pub async fn departures_that_are_not_over_are_counted(under_test: SourceUnderTest) {
+    let [first, second] = [departure(tenant_id()), departure(tenant_id())];
+    for departure in [departure_over(tenant_id()), first, second] {
+        let inserted = under_test.stores.departures.insert_departure(&departure);
+        inserted.await.expect("the store answers");
+    }
+    assert_eq!((under_test.open)().open_departures().await, Ok(2));
 }
 
 pub async fn redrives_that_are_not_over_are_counted(under_test: SourceUnderTest) {

@@ -21,6 +21,7 @@ pub mod arrivals;
 pub mod audit;
 pub mod callbacks;
 pub mod conversations;
+pub mod departures;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;

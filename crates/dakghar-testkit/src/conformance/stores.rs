@@ -7,10 +7,10 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message
 use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, EndpointStore, Erasure,
-    EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
-    OptOutStore, PersonErasureStore, Received, RedriveStore, Save, Saved, SignupStore, StatusStore, StoreHealth,
-    TenantStore, TimerStore,
+    Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, DepartureStore, EndpointStore,
+    Erasure, EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore,
+    OperatorStore, OptOutStore, PersonErasureStore, Received, RedriveStore, Save, Saved, SignupStore, StatusStore,
+    StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -66,6 +66,8 @@ pub struct Stores {
     pub person_erasures: Arc<dyn PersonErasureStore>,
     /// Signups of tenants.
     pub signups: Arc<dyn SignupStore>,
+    /// Departures of tenants.
+    pub departures: Arc<dyn DepartureStore>,
 }
 
 impl Stores {
@@ -91,6 +93,7 @@ impl Stores {
             + RedriveStore
             + PersonErasureStore
             + SignupStore
+            + DepartureStore
             + HoldStore
             + StoreHealth
             + Erasure
@@ -119,7 +122,8 @@ impl Stores {
             health: store.clone(),
             erasure: store.clone(),
             person_erasures: store.clone(),
-            signups: store,
+            signups: store.clone(),
+            departures: store,
         }
     }
 }

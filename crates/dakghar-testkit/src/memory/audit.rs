@@ -5,8 +5,8 @@ use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::audit::{AuditChain, AuditEntry, AuditQuery, AuditRecord};
 use dakghar_core::domain::page::Listed;
 use dakghar_core::ports::{
-    AppStore, AuditStore, AuditedChange, Carried, EndpointStore, HoldStore, MessageStore, OperatorStore, OptOutStore,
-    PersonErasureStore, RedriveStore, SignupStore, StoreError, TenantStore, Walked,
+    AppStore, AuditStore, AuditedChange, Carried, DepartureStore, EndpointStore, HoldStore, MessageStore,
+    OperatorStore, OptOutStore, PersonErasureStore, RedriveStore, SignupStore, StoreError, TenantStore, Walked,
 };
 
 use super::{MemoryStore, page_of};
@@ -50,6 +50,8 @@ impl MemoryStore {
             }
             Change::InsertSignup(signup) => self.insert_signup(signup).await?.into(),
             Change::SaveSignup(signup) => self.save_signup(signup).await?.into(),
+            Change::InsertDeparture(departure) => self.insert_departure(departure).await?.into(),
+            Change::SaveDeparture(departure) => self.save_departure(departure).await?.into(),
             Change::SaveMessage(save) => {
                 let saved = MessageStore::save(self, std::slice::from_ref(&**save)).await.pop();
                 saved.expect("an answer for the one save")?.into()

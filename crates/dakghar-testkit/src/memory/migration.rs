@@ -237,6 +237,16 @@ impl MigrationSource for MemoryStore {
         self.with(|state| state.signups.values().filter(|signup| signup.needs_work()).count() as u64)
     }
 
+    async fn open_departures(&self) -> Result<u64, StoreError> {
+        self.with(|state| {
+            state
+                .departures
+                .values()
+                .filter(|departure| departure.is_open())
+                .count() as u64
+        })
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.with(|state| {
             let records = state.records(kind);

@@ -6,6 +6,7 @@ mod apps;
 mod audit;
 mod callbacks;
 mod conversations;
+mod departures;
 mod endpoints;
 mod erasure;
 mod events;
@@ -40,6 +41,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dakghar_core::domain::audit::{AuditChain, AuditRecord};
+use dakghar_core::domain::departure::Departure;
 use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::installation::SealedSecrets;
 use dakghar_core::domain::listening::Listener;
@@ -50,9 +52,9 @@ use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{
-    ApiKeyId, AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message,
-    MessageId, OperatorKey, OptOut, OptOutKey, PersonErasure, PhoneNumberId, RedriveId, SignupId, Tenant, TenantId,
-    Timestamp, Wamid, WebhookEvent,
+    ApiKeyId, AppId, Conversation, ConversationId, DepartureId, Endpoint, EndpointId, ErasureId, EventId,
+    IdempotencyKey, Message, MessageId, OperatorKey, OptOut, OptOutKey, PersonErasure, PhoneNumberId, RedriveId,
+    SignupId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -90,6 +92,7 @@ struct State {
     redrives: BTreeMap<RedriveId, Redrive>,
     erasures: BTreeMap<ErasureId, PersonErasure>,
     signups: BTreeMap<SignupId, Signup>,
+    departures: BTreeMap<DepartureId, Departure>,
     apps: BTreeMap<AppId, MetaApp>,
     opt_outs: BTreeMap<(TenantId, OptOutKey), OptOut>,
     operator_keys: BTreeMap<ApiKeyId, OperatorKey>,

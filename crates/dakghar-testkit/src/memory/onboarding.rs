@@ -19,6 +19,8 @@ struct State {
     /// The token for each code.
     codes: HashMap<String, String>,
     used: HashSet<String>,
+    /// Tokens that do not work any more.
+    revoked: HashSet<String>,
     accounts: BTreeMap<WabaId, (AccountFacts, Vec<NumberFacts>)>,
     subscriptions: BTreeMap<WabaId, Vec<Subscription>>,
     pins: BTreeMap<PhoneNumberId, String>,
@@ -114,6 +116,24 @@ impl MemoryOnboarding {
     pub fn pin(&self, id: &str) -> Option<String> {
         let id = PhoneNumberId::parse(id).expect("digits");
         self.0.lock().pins.get(&id).cloned()
+    }
+
+    /// The app gets the webhooks of an account since long, at this URL or at its own.
+    pub fn subscribe_app(&self, account: &str, app: &AppId, override_url: Option<&str>) {
+        let id = WabaId::parse(account).expect("digits");
+        let subscription = Subscription {
+            app_id: app.clone(),
+            override_url: override_url.map(Into::into),
+        };
+        let mut state = self.0.lock();
+        state.app = Some(app.clone());
+        state.subscriptions.insert(id, vec![subscription]);
+    }
+
+    /// The apps that get the webhooks of an account, and where.
+    pub fn subscribed(&self, account: &str) -> Vec<Subscription> {
+        let id = WabaId::parse(account).expect("digits");
+        self.0.lock().subscriptions.get(&id).cloned().unwrap_or_default()
     }
 
     /// The next call of this name is refused with this code, and has no effect.
@@ -273,6 +293,26 @@ impl OnboardingApi for MemoryOnboarding {
             let known = state.subscriptions.entry(id.clone()).or_default();
             known.retain(|known| known.app_id != app_id);
             known.push(Subscription { app_id, override_url });
+            Ok(())
+        })
+    }
+
+    async fn unsubscribe(&self, _: Bearer<'_>, id: &WabaId) -> Result<(), NumberCallFailure> {
+        self.call("unsubscribe", |state| {
+            state.journal.push(format!("unsubscribe {id}"));
+            let app_id = state.app.clone();
+            let known = state.subscriptions.entry(id.clone()).or_default();
+            known.retain(|known| app_id.as_ref().is_some_and(|app_id| known.app_id != *app_id));
+            Ok(())
+        })
+    }
+
+    async fn revoke(&self, as_: Bearer<'_>) -> Result<(), NumberCallFailure> {
+        self.call("revoke", |state| {
+            if !state.revoked.insert(as_.token.reveal().to_owned()) {
+                return Err(refused(190, None));
+            }
+            state.journal.push("revoke".to_owned());
             Ok(())
         })
     }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod callback;
+mod departure;
 mod endpoint;
 mod erasure;
 mod event;
@@ -30,6 +31,7 @@ pub use audit::{audit_entry, audit_entry_full};
 pub use callback::{
     attempt_log, callback_exception, callback_exception_full, callback_progress, callback_progress_full,
 };
+pub use departure::{departure, departure_full, departure_over};
 pub use endpoint::{endpoint, endpoint_full};
 pub use erasure::erasure;
 pub use event::{amendment, event, event_bare};

@@ -8,7 +8,7 @@ use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::standing::{AccountStop, Refused, Seen, SeenNumber, Standing, WebhooksGo};
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
-    ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, QuietFor,
+    ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, Leaving, OperatorKey, PhoneNumber, PhoneNumberId, QuietFor,
     QuietHours, Role, Scope, Scopes, SendingRules, Tenant, TenantLimit, TenantLimits,
 };
 use dakghar_core::ports::IdGenerator;
@@ -37,6 +37,7 @@ pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
         limits: TenantLimits::default(),
         auto: AutoRedriving::default(),
         rules: SendingRules::default(),
+        leaving: None,
         created_at: at(0),
         updated_at: at(0),
         removed_at: None,
@@ -104,6 +105,7 @@ pub fn tenant_full() -> Tenant {
                 .ok()
                 .map(Box::new),
         },
+        leaving: Some(Leaving::Numbers(vec![phone(&first), phone(&second)])),
         created_at: at(1),
         updated_at: at(2),
         removed_at: Some(at(3)),

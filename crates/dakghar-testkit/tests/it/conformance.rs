@@ -101,6 +101,7 @@ dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::opt_out_suite!(stores);
 dakghar_testkit::signup_suite!(stores);
+dakghar_testkit::departure_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
 dakghar_testkit::pair_lines_suite!(pacer);

@@ -92,6 +92,10 @@ impl MigrationSource for Mortal {
         self.check(self.source.open_signups().await)
     }
 
+    async fn open_departures(&self) -> Result<u64, StoreError> {
+        self.check(self.source.open_departures().await)
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.check(self.source.page(kind, after, limit.min(PAGE)).await)
     }

@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod data_keys;
 mod dead_letter;
+mod departure;
 mod doctor;
 mod endpoint;
 mod erase;
@@ -90,6 +91,9 @@ enum Command {
     /// List and show the signups of tenants, and let them go on
     #[command(subcommand, after_long_help = signup::AFTER_HELP)]
     Signup(signup::Command),
+    /// List and show the departures of tenants, let them go on, and call them off
+    #[command(subcommand, after_long_help = departure::AFTER_HELP)]
+    Departure(departure::Command),
     /// Tell who changed what and who read what people wrote, export that, and check that nothing of it was changed
     #[command(subcommand)]
     Audit(audit::Command),
@@ -162,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Erase(command) => with_config(|config| erase::run(config, command)),
         Command::OptOut(command) => with_config(|config| opt_out::run(config, command)),
         Command::Signup(command) => with_config(|config| signup::run(config, command)),
+        Command::Departure(command) => with_config(|config| departure::run(config, command)),
         Command::Audit(command) => with_config(|config| audit::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {

@@ -8,11 +8,11 @@ use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::audit::{AuditAction, Principal};
 use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Country, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
+use dakghar_core::domain::{Country, Leaving, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use dakghar_server::http::{ExportKind, ExportPosition, export_page};
 use serde_json::json;
 
-use super::output;
+use super::{departure, output};
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
@@ -66,7 +66,9 @@ pub enum Command {
         #[arg(long)]
         cursor: Option<String>,
     },
-    /// Remove a tenant and erase all its data
+    /// Let a tenant leave, or some of its numbers: what was set up at Meta is taken back, then the tenant is removed
+    Leave(departure::Leave),
+    /// Remove a tenant and erase all its data; nothing is taken back at Meta
     Remove {
         /// The tenant's id.
         tenant_id: String,
@@ -238,10 +240,9 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             cursor,
         } => {
             let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
-            let deed = Deed::new(Principal::CLI, AuditAction::TenantExported).of(&tenant.id);
-            app.auditing.note(&deed).await?;
-            export(&app, &tenant, kind, cursor).await?;
+            export_recorded(&app, &tenant, kind, cursor).await?;
         }
+        Command::Leave(wished) => departure::leave(&app, wished).await?,
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
             app.tenants.remove(&id, force, Principal::CLI).await?;
@@ -327,6 +328,7 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
         "name": tenant.name,
         "callbackUrl": tenant.callback_url,
         "hold": tenant.hold.map(|hold| hold.reason.as_str()),
+        "leaving": tenant.leaving.as_ref().map(Leaving::to_text),
         "unknownOutcome": tenant.unknown_outcome.as_str(),
         "limits": limits,
         "phoneNumbers": numbers,
@@ -335,8 +337,26 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
     })
 }
 
-/// Prints page by page, until nobody reads any more.
-async fn export(app: &App, tenant: &Tenant, kind: Option<String>, cursor: Option<String>) -> anyhow::Result<()> {
+/// Exports, with a record in the audit log, and lets a departure go on that waits for all of it.
+async fn export_recorded(
+    app: &App,
+    tenant: &Tenant,
+    kind: Option<String>,
+    cursor: Option<String>,
+) -> anyhow::Result<()> {
+    let deed = Deed::new(Principal::CLI, AuditAction::TenantExported).of(&tenant.id);
+    app.auditing.note(&deed).await?;
+    let awaited = app.departing.awaiting_export(&tenant.id).await?;
+    let awaited = awaited.filter(|_| kind.is_none());
+    let is_read = export(app, tenant, kind, cursor).await?;
+    if let Some(id) = awaited.filter(|_| is_read) {
+        app.departing.note_exported(&tenant.id, &id).await?;
+    }
+    Ok(())
+}
+
+/// Prints page by page. Returns false if nobody read it to its end.
+async fn export(app: &App, tenant: &Tenant, kind: Option<String>, cursor: Option<String>) -> anyhow::Result<bool> {
     let only = kind.as_deref().and_then(ExportKind::parse);
     let mut next = Some(match cursor {
         Some(cursor) => ExportPosition::parse(&cursor, only)?,
@@ -345,9 +365,9 @@ async fn export(app: &App, tenant: &Tenant, kind: Option<String>, cursor: Option
     while let Some(position) = next {
         let (lines, behind) = export_page(&app.reading, tenant, &position).await?;
         if !output::try_line(String::from_utf8_lossy(&lines).trim_end()) {
-            return Ok(());
+            return Ok(false);
         }
         next = behind;
     }
-    Ok(())
+    Ok(true)
 }

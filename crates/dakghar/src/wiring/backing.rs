@@ -12,10 +12,10 @@ use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
-    OptOutStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, SignupStore, StatusStore, StoreHealth,
-    TenantQuota, TenantStore, TimerStore,
+    AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, DepartureStore, EndpointStore,
+    Erasure, EventStore, FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore,
+    OperatorStore, OptOutStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, SignupStore, StatusStore,
+    StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::{InstallationSecrets, Vault};
@@ -55,6 +55,7 @@ pub(super) trait Store:
     + RedriveStore
     + PersonErasureStore
     + SignupStore
+    + DepartureStore
     + HoldStore
     + StoreHealth
     + Erasure
@@ -82,6 +83,7 @@ impl<S> Store for S where
         + RedriveStore
         + PersonErasureStore
         + SignupStore
+        + DepartureStore
         + HoldStore
         + StoreHealth
         + Erasure
@@ -203,7 +205,8 @@ impl Outer {
             store_health: store.clone(),
             erasure: store.clone(),
             person_erasures: store.clone(),
-            signups: store,
+            signups: store.clone(),
+            departures: store,
             queue: beside.queue,
             pacer: beside.pacer,
             quota: beside.quota,

@@ -27,6 +27,7 @@ mod cli;
 mod clocks;
 mod data_keys;
 mod dead_letters;
+mod departures;
 mod dependencies;
 mod disk;
 mod endpoints;

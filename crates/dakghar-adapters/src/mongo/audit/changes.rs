@@ -11,7 +11,7 @@ use mongodb::{ClientSession, Collection};
 
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{
-    counter, date, endpoint, erasure, event, meta_app, operator_key, redrive, signup, tenant,
+    counter, date, departure, endpoint, erasure, event, meta_app, operator_key, redrive, signup, tenant,
 };
 use crate::mongo::holds;
 use crate::mongo::indexes::BY_ID;
@@ -81,6 +81,7 @@ impl MongoStore {
             }
             Change::NoteOptOuts(batch) => self.note_opt_outs_within(session, batch).await,
             Change::InsertSignup(_) | Change::SaveSignup(_) => self.carry_out_on_signup(session, change).await,
+            Change::InsertDeparture(_) | Change::SaveDeparture(_) => self.carry_out_on_departure(session, change).await,
             Change::SaveMessage(save) => self.save_message_within(session, save).await,
         }
     }
@@ -129,6 +130,26 @@ impl MongoStore {
                 let as_read = doc! { "_id": saved.id.to_string(), "version": counter(saved.version) };
                 let document = signup::encode(saved, saved.version + 1);
                 self.replace_one_within(session, &self.signups, as_read, document).await
+            }
+            _ => Ok(Carried::Stale),
+        }
+    }
+
+    async fn carry_out_on_departure(
+        &self,
+        session: &mut ClientSession,
+        change: &AuditedChange,
+    ) -> Result<Carried, Aborted> {
+        match change {
+            AuditedChange::InsertDeparture(new) => {
+                let document = departure::encode(new, new.version);
+                self.insert_one_within(session, &self.departures, document).await
+            }
+            AuditedChange::SaveDeparture(saved) => {
+                let as_read = doc! { "_id": saved.id.to_string(), "version": counter(saved.version) };
+                let document = departure::encode(saved, saved.version + 1);
+                self.replace_one_within(session, &self.departures, as_read, document)
+                    .await
             }
             _ => Ok(Carried::Stale),
         }

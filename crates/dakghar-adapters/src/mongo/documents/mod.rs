@@ -7,6 +7,7 @@
 pub(super) mod audit;
 pub(super) mod callback;
 pub(super) mod conversation;
+pub(super) mod departure;
 pub(super) mod endpoint;
 pub(super) mod erasure;
 pub(super) mod event;

@@ -10,6 +10,7 @@ use dakghar_core::domain::auto_redrive::AutoRedriving;
 use dakghar_core::domain::country::Country;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::leaving::Leaving;
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::sending_rules::SendingRules;
@@ -77,6 +78,9 @@ struct TenantFields<'a> {
     /// JSON; absent where they are those that every tenant begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sending_rules: Option<String>,
+    /// `all`, or ids of numbers with blanks between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leaving: Option<String>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,6 +165,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         feed_days: limit(TenantLimit::FeedDays),
         auto_redrive: auto_redrive::text_of(&tenant.auto),
         sending_rules: sending_rules::text_of(&tenant.rules),
+        leaving: tenant.leaving.as_ref().map(Leaving::to_text),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -259,6 +264,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
         rules: match &fields.sending_rules {
             Some(text) => sending_rules::parse(text).ok_or_else(|| wrong("sendingRules"))?,
             None => SendingRules::default(),
+        },
+        leaving: match &fields.leaving {
+            Some(text) => Some(Leaving::parse(text).ok_or_else(|| wrong("leaving"))?),
+            None => None,
         },
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::{
-    apps, endpoints, events, holds, messages, operators, opt_outs, people_erased, redrives, signups, tenants,
+    apps, departures, endpoints, events, holds, messages, operators, opt_outs, people_erased, redrives, signups,
+    tenants,
 };
 
 /// A change as the writer's thread gets it.
@@ -48,6 +49,8 @@ impl Prepared {
             }
             AuditedChange::InsertSignup(signup) => signups::insert(conn, signup)?.into(),
             AuditedChange::SaveSignup(signup) => signups::save(conn, signup)?.into(),
+            AuditedChange::InsertDeparture(departure) => departures::insert(conn, departure)?.into(),
+            AuditedChange::SaveDeparture(departure) => departures::save(conn, departure)?.into(),
             AuditedChange::SaveMessage(save) => messages::save_one(conn, save)?.into(),
         })
     }

@@ -184,3 +184,25 @@ async fn what_may_drift_of_a_number_is_read_in_one_call_and_without_what_meta_do
         assert_eq!(code_of(meta.standing(as_, &id).await).0, code);
     }
 }
+
+#[tokio::test]
+async fn what_was_set_up_is_taken_back_and_a_token_works_until_then() {
+    let sim = sim().await;
+    let meta = onboarding(&sim.base_url());
+    let code = sim.give_code(NewCode::for_accounts(&["900"]));
+    let token = exchange(&meta, &code).await.expect("a token");
+    let secret = Secret::new(APP_SECRET);
+    let as_ = Bearer {
+        token: &token,
+        app_secret: Some(&secret),
+    };
+    let account = WabaId::parse("900").unwrap();
+    meta.subscribe(as_, &account, None).await.expect("subscribed");
+    for _ in 0..2 {
+        meta.unsubscribe(as_, &account).await.expect("unsubscribed");
+        assert_eq!(meta.subscriptions(as_, &account).await.expect("a list"), []);
+    }
+    meta.revoke(as_).await.expect("revoked");
+    assert_eq!(code_of(meta.revoke(as_).await), (190, None));
+    assert_eq!(code_of(meta.account(as_, &account).await).0, 190);
+}

@@ -42,6 +42,9 @@ pub enum MigrateError {
     /// Signups of the source are under way, and would be lost.
     #[error("{0} signups are under way, and stay behind")]
     OpenSignups(u64),
+    /// Departures of the source are not over, and would be lost.
+    #[error("{0} departures are not over, and stay behind")]
+    OpenDepartures(u64),
     /// The target holds records that no migration brought.
     #[error("the target is in use: it holds what no migration brought: {}", listed(.0))]
     TargetInUse(Vec<(Kind, u64)>),

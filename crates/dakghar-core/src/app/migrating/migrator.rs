@@ -99,8 +99,12 @@ impl Migrator {
             open => return Err(MigrateError::OpenErasures(open)),
         }
         match self.source.open_signups().await.map_err(MigrateError::Source)? {
+            0 => {}
+            open => return Err(MigrateError::OpenSignups(open)),
+        }
+        match self.source.open_departures().await.map_err(MigrateError::Source)? {
             0 => Ok(()),
-            open => Err(MigrateError::OpenSignups(open)),
+            open => Err(MigrateError::OpenDepartures(open)),
         }
     }
 

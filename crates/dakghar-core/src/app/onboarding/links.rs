@@ -12,6 +12,7 @@ use crate::app::failure::Failure;
 use crate::app::signup_settings::OnboardingPage;
 use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::checks::check;
+use crate::app::tenants::leaving::check_stays;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::page::PageLimit;
 use crate::domain::signup::{
@@ -59,7 +60,8 @@ impl Onboarding {
     ) -> Result<(Signup, Secret), Failure> {
         new.check()?;
         let page = self.page().ok_or_else(page_is_off)?;
-        self.tenants.stored(tenant_id).await?;
+        let tenant = self.tenants.stored(tenant_id).await?;
+        check_stays(tenant.leaving.as_ref())?;
         self.check_open_links(tenant_id).await?;
         let app_id = self.app_for(new.app_id.as_deref()).await?;
         let secret = Secret::new(URL_SAFE_NO_PAD.encode(self.ids.secret_bytes()));

@@ -36,6 +36,7 @@ use super::settings::Settings;
 use super::signup_settings::SignupSettings;
 use super::stale::ROUNDS_MAX;
 use super::tenants::Tenants;
+use super::tenants::leaving::check_stays;
 use super::tokens::AppSecrets;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::ids::{AppId, SignupId};
@@ -118,6 +119,7 @@ impl Onboarding {
             return Ok((known, false));
         }
         let tenant = self.tenants.stored(tenant_id).await?;
+        check_stays(tenant.leaving.as_ref())?;
         // A tenant is not told whose a number is that it has not shown to be its own.
         if by.actor() == Actor::Operator {
             self.check_owners(tenant_id, &wishes).await?;

@@ -292,7 +292,7 @@ impl Onboarding {
             Ok(false) => Ok(Taken::done(Some("the tenant had the number with this token"))),
             Err(Failure::Refused(problem)) => Err(match problem.code {
                 ErrorCode::PhoneNumberTaken => self.stop(Reason::NumberTaken, None),
-                ErrorCode::TenantNotFound => self.stop(Reason::TenantGone, None),
+                ErrorCode::TenantNotFound | ErrorCode::TenantLeaving => self.stop(Reason::TenantGone, None),
                 _ => self.stop(Reason::Internal, Some(&problem.detail)),
             }),
             Err(failure) => Err(failure.into()),

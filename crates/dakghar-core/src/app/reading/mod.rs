@@ -9,8 +9,9 @@ use super::failure::Failure;
 use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
 use super::messages::{Messages, merge_read, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
+use crate::domain::departure::Departure;
 use crate::domain::feed::{EntryFilter, Place};
-use crate::domain::ids::{ErasureId, EventId, MessageId, MessageKey, RedriveId, SignupId};
+use crate::domain::ids::{DepartureId, ErasureId, EventId, MessageId, MessageKey, RedriveId, SignupId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::opt_out::{OptOut, OptOutKey};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
@@ -225,6 +226,15 @@ impl Reading {
         let mut listed = self.ports.signups.list_signups(tenant_id, before, limit).await?;
         let now = self.ports.clock.now();
         listed.items = listed.items.into_iter().map(|signup| signup.as_of(now)).collect();
+        Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the departures of a tenant, also of one that has left.
+    pub async fn departures(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Departure>, Failure> {
+        let list = format!("departures/{tenant_id}");
+        let before = self.position(page, &list, |text| DepartureId::parse(text).ok())?;
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.departures.list_departures(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

@@ -21,7 +21,7 @@ use crate::domain::message::{
 };
 use crate::domain::send_request::SendRequest;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, MessageId, MessageKey, PhoneNumber, Problem};
+use crate::domain::{ErrorCode, MessageId, MessageKey, PhoneNumber, Problem, Tenant};
 use crate::ports::{Acceptance, Clock, IdGenerator, MessageStore, Ports, StatusStore, StoreError};
 
 /// The answer to an accepted request.
@@ -124,9 +124,9 @@ impl Accepting {
         entering: impl FnOnce(MessageKey) + Send,
     ) -> Result<AcceptedMessage, Failure> {
         let number = Self::number_of(tenant, &request)?;
-        if let Some(overdue) = &request.overdue {
+        if let Some(refusal) = Self::refusal_of_new(tenant, number, &request) {
             let repeated = self.find_repeated(tenant, &request).await?;
-            return Ok(repeated.ok_or_else(|| overdue.clone())?);
+            return Ok(repeated.ok_or(refusal)?);
         }
         if let Some(unwanted) = self.unwanted(tenant, &[(number, &request)]).await?.pop().flatten() {
             let repeated = self.find_repeated(tenant, &request).await?;
@@ -167,6 +167,15 @@ impl Accepting {
         })?;
         check_recipient(request, number)?;
         Ok(number)
+    }
+
+    /// Why a request is not accepted unless it was before: its time is over, or its number is leaving.
+    pub(super) fn refusal_of_new(tenant: &Tenant, number: &PhoneNumber, request: &SendRequest) -> Option<Problem> {
+        if tenant.is_leaving(&number.phone_number_id) {
+            let message = "it is leaving the gateway, which takes no more messages for it";
+            return Some(Problem::field(ErrorCode::TenantLeaving, "/from", message));
+        }
+        request.overdue.clone()
     }
 
     /// Why requests may not be accepted, in their order, because of what the people wish whom they go to.

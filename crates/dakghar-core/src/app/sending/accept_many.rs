@@ -98,9 +98,9 @@ async fn accept(accepting: &Accepting, Bulk { tenant, requests }: Bulk) -> BulkR
     for (place, request) in requests.into_iter().enumerate() {
         match Accepting::number_of(&tenant, &request) {
             Err(problem) => results[place] = Some(Err(problem.into())),
-            Ok(number) => match request.overdue.clone() {
-                Some(overdue) => {
-                    results[place] = Some(repeated_or(accepting, &tenant, &request, overdue.into()).await);
+            Ok(number) => match Accepting::refusal_of_new(&tenant, number, &request) {
+                Some(refusal) => {
+                    results[place] = Some(repeated_or(accepting, &tenant, &request, refusal.into()).await);
                 }
                 None => next.push_back(Next {
                     place,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::leaving::check_stays;
 use super::token::{pin_purpose, token_purpose};
 use super::{Tenants, no_such_number};
 use crate::app::auditing::Deed;
@@ -41,6 +42,7 @@ impl Tenants {
         by: &Principal,
     ) -> Result<bool, Failure> {
         let tenant = self.stored(id).await?;
+        check_stays(tenant.leaving.as_ref())?;
         let is_known = tenant.number(Some(&new.id)).is_some();
         let is_connected = is_known && self.has_token(&tenant, &new).await;
         if !is_connected {

@@ -8,6 +8,7 @@ mod holds;
 mod key_changes;
 pub(super) mod key_uses;
 pub(in crate::app) mod keys;
+pub(in crate::app) mod leaving;
 mod limits;
 mod new;
 mod numbers;

@@ -1,6 +1,7 @@
 //! The numbers of a tenant.
 
 use super::checks::{check, check_country, check_display_number, check_number, check_rate, check_token};
+use super::leaving::check_stays;
 use super::new::{NewPhoneNumber, PhoneNumberChanges};
 use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
 use crate::app::auditing::Deed;
@@ -27,6 +28,7 @@ impl Tenants {
                 .and_then(|token| check_token(token, "/accessToken")),
         ])?;
         let tenant = self.find(id).await?;
+        check_stays(tenant.leaving.as_ref())?;
         let token = match &new.access_token {
             Some(token) => token.clone(),
             None => self.open_token(&tenant, None).await?,

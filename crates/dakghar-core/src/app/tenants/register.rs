@@ -74,6 +74,7 @@ impl Tenants {
             limits: TenantLimits::default(),
             auto: AutoRedriving::default(),
             rules: SendingRules::default(),
+            leaving: None,
             created_at: now,
             updated_at: now,
             removed_at: None,

@@ -33,6 +33,13 @@ impl Tenants {
                 return Err(Problem::new(ErrorCode::TenantNotEmpty, detail).into());
             }
         }
+        self.begin_removal(id, by).await?;
+        tracing::info!(tenant_id = %id, force, "tenant removal began");
+        self.erase(id).await
+    }
+
+    /// Marks a tenant as removed: nothing is accepted, sent or routed any more. What it has is erased after that.
+    pub(in crate::app) async fn begin_removal(&self, id: &TenantId, by: &Principal) -> Result<(), Failure> {
         let now = self.now();
         self.change_by(id, Deed::new(by, AuditAction::TenantRemoved), |tenant| {
             tenant.removed_at = Some(now);
@@ -41,20 +48,29 @@ impl Tenants {
         .await?;
         // Whoever delivers to its endpoints stops, and writes less after the erasing.
         self.ports.news.tell_endpoints(id);
-        tracing::info!(tenant_id = %id, force, "tenant removal began");
-        self.erase(id).await
+        Ok(())
     }
 
     async fn erase(&self, id: &TenantId) -> Result<(), Failure> {
         self.erase_data(id).await?;
-        self.ports.news.tell_endpoints(id);
-        self.ports.tenants.remove(id).await?;
-        tracing::info!(tenant_id = %id, "tenant removed");
-        Ok(())
+        self.erase_itself(id).await
     }
 
     async fn erase_data(&self, id: &TenantId) -> Result<(), Failure> {
-        while self.ports.erasure.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        while self.erase_portion(id).await? > 0 {}
+        Ok(())
+    }
+
+    /// Erases a portion of what a removed tenant has. Returns how much; 0 means that nothing is left.
+    pub(in crate::app) async fn erase_portion(&self, id: &TenantId) -> Result<u64, Failure> {
+        Ok(self.ports.erasure.erase(id, ERASED_AT_ONCE).await?)
+    }
+
+    /// Erases a removed tenant itself, when it has nothing any more.
+    pub(in crate::app) async fn erase_itself(&self, id: &TenantId) -> Result<(), Failure> {
+        self.ports.news.tell_endpoints(id);
+        self.ports.tenants.remove(id).await?;
+        tracing::info!(tenant_id = %id, "tenant removed");
         Ok(())
     }
 

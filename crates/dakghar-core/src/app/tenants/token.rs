@@ -71,7 +71,11 @@ impl Tenants {
     }
 
     /// Opens the access token of a number, or of the first one.
-    pub(super) async fn open_token(&self, tenant: &Tenant, number: Option<&PhoneNumberId>) -> Result<Secret, Failure> {
+    pub(in crate::app) async fn open_token(
+        &self,
+        tenant: &Tenant,
+        number: Option<&PhoneNumberId>,
+    ) -> Result<Secret, Failure> {
         let number = tenant.number(number).ok_or_else(no_such_number)?;
         let purpose = token_purpose(&number.phone_number_id);
         Ok(self

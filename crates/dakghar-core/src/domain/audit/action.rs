@@ -105,6 +105,12 @@ actions! {
     SignupBegun = "signup.begun" in Numbers,
     /// A signup that had stopped, or waited, was asked to go on.
     SignupRetried = "signup.retried" in Numbers,
+    /// It was asked for that a tenant, or some of its numbers, leave.
+    DepartureBegun = "departure.begun" in Tenants,
+    /// A departure that had stopped, or waited, was asked to go on.
+    DepartureRetried = "departure.retried" in Tenants,
+    /// A departure was called off.
+    DepartureCancelled = "departure.cancelled" in Tenants,
     /// A key of a tenant was made.
     KeyMade = "tenant.key.made" in Keys,
     /// A key of a tenant was given another secret.

@@ -4,6 +4,7 @@ use super::fields::{FieldChange, FieldChanges};
 use crate::domain::api_key::ApiKey;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::hold::Hold;
+use crate::domain::leaving::Leaving;
 use crate::domain::limits::TenantLimit;
 use crate::domain::meta_app::MetaApp;
 use crate::domain::scopes::Scope;
@@ -39,6 +40,8 @@ pub fn tenant_changes(before: Option<&Tenant>, after: &Tenant) -> Vec<FieldChang
     changes.shown("hold", before.and_then(reason), reason(after));
     let removed = |tenant: &Tenant| tenant.removed_at.is_some().then_some("true");
     changes.shown("removed", before.and_then(removed), removed(after));
+    let leaving = |tenant: &Tenant| tenant.leaving.as_ref().map(Leaving::to_text);
+    changes.shown("leaving", before.and_then(leaving), leaving(after));
     for limit in TenantLimit::ALL {
         let field = format!("limits.{}", limit.as_str());
         let of_before = before.and_then(|before| before.limits.of(limit));

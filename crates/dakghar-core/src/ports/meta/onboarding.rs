@@ -76,6 +76,12 @@ pub trait OnboardingApi: Send + Sync {
         at: Option<&WebhookOverride>,
     ) -> Result<(), NumberCallFailure>;
 
+    /// Takes the webhooks of an account from the app of the token. Doing it again does no harm.
+    async fn unsubscribe(&self, as_: Bearer<'_>, id: &WabaId) -> Result<(), NumberCallFailure>;
+
+    /// Takes back what the token was permitted, so that it does not work any more.
+    async fn revoke(&self, as_: Bearer<'_>) -> Result<(), NumberCallFailure>;
+
     /// Registers a number for the Cloud API, and sets its PIN if it has none. Meta allows it ten times in 72 hours.
     async fn register(&self, as_: Bearer<'_>, id: &PhoneNumberId, pin: &Secret) -> Result<(), NumberCallFailure>;
 

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{EndpointInserted, Save, Saved, StoreError, TenantSaved};
 use crate::domain::audit::{AuditChain, AuditEntry, AuditQuery, AuditRecord};
+use crate::domain::departure::Departure;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::erasure::PersonErasure;
 use crate::domain::hold::SendingHold;
@@ -59,6 +60,10 @@ pub enum AuditedChange {
     InsertSignup(Box<Signup>),
     /// Saves a signup.
     SaveSignup(Box<Signup>),
+    /// Stores a new departure.
+    InsertDeparture(Box<Departure>),
+    /// Saves a departure.
+    SaveDeparture(Box<Departure>),
     /// Saves a message, with its entry in the feed.
     SaveMessage(Box<Save>),
 }

@@ -4,6 +4,7 @@
 
 mod background;
 mod by;
+mod departing;
 mod measured;
 mod numbers;
 pub mod onboarding;

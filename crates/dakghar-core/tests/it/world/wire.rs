@@ -42,6 +42,7 @@ pub enum Call {
     FindOptOuts,
     NoteOptOuts,
     Signup,
+    Departure,
     Advance,
     Query,
     FindTenants,

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{Extensions, Uri};
 use bytes::Bytes;
-use dakghar_core::domain::ErrorCode;
 use dakghar_core::domain::tenant::SharedTenant;
+use dakghar_core::domain::{DepartureId, ErrorCode};
 use utoipa::IntoParams;
 
 use super::ApiResult;
@@ -35,7 +35,8 @@ problems!(ExportProblems: STORE, &[ErrorCode::InvalidCursor, ErrorCode::InvalidF
 /// All that is kept of it, as NDJSON: lines `{"kind", "data"}` of the kinds `tenant`, `person`, `conversation`, `message` and
 /// `event`, each as the API shows it. Between them stand lines of the kind `cursor`, behind which a broken export can be resumed;
 /// the last line is of the kind `end`, so an answer without it is not complete. What changes meanwhile may be in it as it was
-/// before or after. No secret is in it.
+/// before or after. No secret is in it. If the tenant is leaving and waits for its export, an export of everything that is taken to
+/// its last line lets that go on.
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/export", operation_id = "exportTenant", tag = "Tenants", params(ExportParameters),
     responses(
@@ -58,9 +59,15 @@ pub(in crate::http) async fn export(
         Some(cursor) => ExportPosition::parse(cursor, only)?,
         None => ExportPosition::begin(only),
     };
+    // A departure waits for all of it.
+    let awaited = match only {
+        Some(_) => None,
+        None => state.app().departing.awaiting_export(scope.id()).await?,
+    };
     let export = Export {
         state,
         tenant: scope.tenant,
+        awaited,
         connected: Connected::of(&extensions),
         next: Some(position),
     };
@@ -71,6 +78,8 @@ pub(in crate::http) async fn export(
 struct Export {
     state: HttpState,
     tenant: SharedTenant,
+    /// The departure that waited for it when it began.
+    awaited: Option<DepartureId>,
     connected: Connected,
     next: Option<ExportPosition>,
 }
@@ -84,6 +93,11 @@ impl Pages for Export {
 
     async fn page(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(position) = self.next.take() else {
+            // Its last line was taken.
+            if let Some(id) = self.awaited.take() {
+                let departing = &self.state.app().departing;
+                departing.note_exported(&self.tenant.id, &id).await?;
+            }
             return Ok(None);
         };
         let turn = self.state.budgets().pages.turn(Some(self.tenant.id)).await?;

@@ -5,6 +5,7 @@ pub(super) mod audit;
 pub(super) mod auto_redrive;
 pub(super) mod conversations;
 pub(super) mod dead_letters;
+pub(super) mod departures;
 pub(super) mod endpoints;
 pub(super) mod erasures;
 pub(super) mod events;

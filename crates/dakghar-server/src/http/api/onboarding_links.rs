@@ -58,6 +58,7 @@ problems!(CreateProblems: BODY, STORE, &[
     ErrorCode::TenantNotFound,
     ErrorCode::AppNotFound,
     ErrorCode::TooManyLinks,
+    ErrorCode::TenantLeaving,
     ErrorCode::OnboardingPageOff,
     ErrorCode::Conflict,
     ErrorCode::InvalidField,

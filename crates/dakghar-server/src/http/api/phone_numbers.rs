@@ -101,6 +101,7 @@ pub(in crate::http) async fn list(scope: TenantScope) -> ApiResult<Json<PageView
 }
 
 problems!(AddProblems: BODY, STORE, &[
+    ErrorCode::TenantLeaving,
     ErrorCode::TenantNotFound,
     ErrorCode::PhoneNumberTaken,
     ErrorCode::Conflict,

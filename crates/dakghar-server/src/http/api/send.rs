@@ -121,6 +121,7 @@ pub(in crate::http) struct AcceptedMessageView {
 pub(super) const SEND: &[ErrorCode] = &[
     ErrorCode::InvalidIdempotencyKey,
     ErrorCode::PhoneNumberNotFound,
+    ErrorCode::TenantLeaving,
     ErrorCode::IdempotencyKeyConflict,
     ErrorCode::InvalidField,
     ErrorCode::UnknownField,

@@ -101,6 +101,7 @@ problems!(BeginProblems: BODY, STORE, &[
     ErrorCode::AccountTaken,
     ErrorCode::SignupCodeUsed,
     ErrorCode::TooManySignups,
+    ErrorCode::TenantLeaving,
     ErrorCode::Conflict,
     ErrorCode::InvalidField,
     ErrorCode::UnknownField,

@@ -9,6 +9,7 @@ mod auto_redrive;
 mod callback;
 mod conversation;
 mod delivery;
+mod departure;
 mod endpoint;
 mod erasure;
 mod error;
@@ -40,6 +41,7 @@ pub use callback::CallbackViews;
 pub(super) use callback::TestedCallbackView;
 pub(super) use conversation::ConversationView;
 pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
+pub(super) use departure::DepartureView;
 pub(super) use endpoint::{
     EndpointView, EndpointWithSecretView, RepeatedEndpointView, endpoint_formats, endpoint_orders,
 };

@@ -5,7 +5,7 @@ use dakghar_core::domain::access_token::KnownToken;
 use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::{
-    Hold, HoldReason, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
+    Hold, HoldReason, Leaving, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,6 +38,9 @@ pub(in crate::http) struct TenantView {
     limits: TenantLimitsView,
     /// Why nothing of the tenant is sent; `null` when it may send.
     hold: Option<HoldView>,
+    /// The part of it that is leaving: `all`, or the ids of numbers with blanks between them; `null` when all of it stays.
+    #[schema(example = "all")]
+    leaving: Option<String>,
     /// When it was registered.
     created_at: String,
     /// When it last changed.
@@ -59,6 +62,7 @@ impl From<&Tenant> for TenantView {
             unknown_outcome: tenant.unknown_outcome.as_str(),
             limits: TenantLimitsView::from(&tenant.limits),
             hold: tenant.hold.as_ref().map(HoldView::from),
+            leaving: tenant.leaving.as_ref().map(Leaving::to_text),
             created_at: tenant.created_at.to_string(),
             updated_at: tenant.updated_at.to_string(),
         }

@@ -1,7 +1,8 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 223] = [
+pub(super) const SHOWN: [&str; 230] = [
+    "about",
     "account",
     "accountMode",
     "addedAt",
@@ -22,6 +23,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "cancelled",
     "cause",
     "causes",
+    "changedAt",
     "checkedAt",
     "code",
     "codeVerification",
@@ -43,6 +45,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "delayMs",
     "delivered",
     "deliveredAt",
+    "departureId",
     "dependencies",
     "details",
     "direction",
@@ -61,6 +64,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "expired",
     "expiredDays",
     "expiresAt",
+    "exportedAt",
     "failed",
     "failedAt",
     "failedDays",
@@ -107,6 +111,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "lastSeenAt",
     "lastUsedAt",
     "later",
+    "leaving",
     "limits",
     "link",
     "marketing",
@@ -165,6 +170,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "reports",
     "requestsPerSecond",
     "requireOpenWindow",
+    "required",
     "retentionDays",
     "returnUrl",
     "reviewStatus",
@@ -174,6 +180,7 @@ pub(super) const SHOWN: [&str; 223] = [
     "scope",
     "scopes",
     "secrets",
+    "sendUntil",
     "sendingHeldSince",
     "signupId",
     "since",

@@ -3,14 +3,14 @@
 use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::page::PageLimit;
-use dakghar_core::domain::{Endpoint, Role, Status};
+use dakghar_core::domain::{Endpoint, Role, Status, Tenant};
 use dakghar_core::ports::{AuditedChange as Change, Carried, Save};
 
 use super::{all, whole};
 use crate::conformance::stores::{Stores, accept_as, load};
 use crate::samples::{
-    at, audit_entry, endpoint, erasure, event, meta_app, operator_key, opt_out, outbound, redrive, signup, tenant,
-    tenant_id,
+    at, audit_entry, departure, endpoint, erasure, event, meta_app, operator_key, opt_out, outbound, redrive, signup,
+    tenant, tenant_id,
 };
 
 async fn carry_out(stores: &Stores, change: Change) -> Carried {
@@ -67,6 +67,17 @@ pub async fn what_is_not_carried_out_is_not_recorded(stores: Stores) {
     ] {
         assert_eq!(carry_out(&stores, change).await, Carried::Stale, "it is there");
     }
+}
+
+async fn departures_are_carried_out(stores: &Stores, owner: &Tenant) {
+    let mut begun = departure(owner.id);
+    done(stores, Change::InsertDeparture(Box::new(begun.clone()))).await;
+    let another = carry_out(stores, Change::InsertDeparture(Box::new(departure(owner.id)))).await;
+    assert_eq!(another, Carried::Stale, "the first one is not over");
+    done(stores, Change::SaveDeparture(Box::new(begun.clone()))).await;
+    begun.version = 1;
+    let found = stores.departures.find_departure(&owner.id, &begun.id).await;
+    assert_eq!(found, Ok(Some(begun)));
 }
 
 pub async fn every_change_is_carried_out_with_its_record(stores: Stores) {
@@ -131,6 +142,7 @@ pub async fn every_change_is_carried_out_with_its_record(stores: Stores) {
     done(&stores, Change::SaveSignup(Box::new(begun.clone()))).await;
     begun.version += 1;
     assert_eq!(stores.signups.find_signup(&owner.id, &begun.id).await, Ok(Some(begun)));
+    departures_are_carried_out(&stores, &owner).await;
 }
 
 pub async fn a_message_is_saved_with_its_record_and_its_entry(stores: Stores) {

@@ -6,6 +6,7 @@
 
 mod apps;
 mod callbacks;
+mod departures;
 mod endpoints;
 mod erasures;
 mod feed;
@@ -22,8 +23,8 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, OptOutKey,
-    PhoneNumberId, Place, RedriveId, SignupId, TenantId,
+    ApiKeyId, AppId, AttemptLogId, ConversationId, DepartureId, EndpointId, ErasureId, EventId, Message, MessageKey,
+    OptOutKey, PhoneNumberId, Place, RedriveId, SignupId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -32,6 +33,7 @@ use super::stores::{Stores, accept_all};
 
 pub use apps::*;
 pub use callbacks::*;
+pub use departures::*;
 pub use endpoints::*;
 pub use erasures::*;
 pub use feed::*;
@@ -99,6 +101,8 @@ pub enum Record {
     Redrive(RedriveId),
     /// An erasure of a person, but not whose it is, nor whether it needs work.
     Erasure(ErasureId),
+    /// A departure, but not whose it is, nor when it is due or was over.
+    Departure(DepartureId),
     /// A signup, but not whose it is, nor its code, nor when it is due.
     Signup(SignupId),
 }
@@ -170,6 +174,8 @@ macro_rules! unreadable_suite {
             a_person_beside_it_is_erased
             it_is_a_signup_error_of_its_own
             signups_beside_it_are_listed_and_due
+            it_is_a_departure_error_of_its_own
+            departures_beside_it_are_listed_and_due
         }
     };
 }

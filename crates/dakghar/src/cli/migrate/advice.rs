@@ -29,6 +29,11 @@ pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
              Nothing was copied."
                 .into()
         }
+        MigrateError::OpenDepartures(_) => {
+            "Serve the embedded installation until they are over, or call them off: `dakghar departure list` shows them. \
+             Nothing was copied."
+                .into()
+        }
         MigrateError::OtherUnfinished { .. } => {
             "If it was this installation, which was used again meanwhile: --start-over erases the copy and begins \
              anew. If it was another one: name another database in MONGO_URI."

@@ -12,7 +12,7 @@ MASTER_KEY_FILE=./data/master_key
 
   4. Let redrives of dead letters finish, or cancel them: they stay behind, and so does the list of those that are over. \
 Let erasures of people finish; their list stays behind, too. Let signups finish or stop: their list stays behind, and one \
-that has stopped must be begun again with a new code.
+that has stopped must be begun again with a new code. Let departures of tenants end, or call them off.
 
 While it runs:
   The folder is locked: no server starts on it, and no command changes it. Progress goes to standard error, as a bar \

@@ -17,6 +17,7 @@ impl AuditStore for Near {
             AuditedChange::SaveMessage(_) => Call::Save,
             AuditedChange::InsertTenant(_) | AuditedChange::SaveTenant(..) => Call::SaveTenant,
             AuditedChange::InsertSignup(_) | AuditedChange::SaveSignup(_) => Call::Signup,
+            AuditedChange::InsertDeparture(_) | AuditedChange::SaveDeparture(_) => Call::Departure,
             AuditedChange::InsertRedrive(_) | AuditedChange::SaveRedrive(_) => Call::Redrive,
             _ => Call::Query,
         };

@@ -5,6 +5,7 @@ mod audit;
 mod callbacks;
 mod clock;
 mod conversations;
+mod departures;
 mod events;
 mod feed;
 mod graph;
@@ -137,6 +138,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         opt_outs: Arc::new(near.clone()),
         person_erasures: shared.store.clone(),
         signups: Arc::new(near.clone()),
+        departures: Arc::new(near.clone()),
         queue: match queue {
             QueueKind::Table => Arc::new(TableQueue::new(near.clone())),
             QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),
