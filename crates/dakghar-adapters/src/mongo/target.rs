@@ -193,7 +193,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
 
 fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
     Ok(match kind {
-        Kind::Tenants => Record::Tenant(tenant::decode(raw)?),
+        Kind::Tenants => Record::Tenant(Box::new(tenant::decode(raw)?)),
         Kind::Conversations => Record::Conversation(conversation::decode(raw)?),
         Kind::Messages => Record::Message(Box::new(message::decode(raw)?)),
         Kind::Statuses => Record::Status(status::decode(raw)?),

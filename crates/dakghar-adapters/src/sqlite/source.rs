@@ -238,7 +238,7 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
         Kind::Tenants => read(conn, kind, params![after, limit], |row, _| {
             let tenant = tenants::tenant(conn, row)?.map_err(Damaged::stops_all)?;
             let place = tenant.id.to_string();
-            Ok((Record::Tenant(tenant), place))
+            Ok((Record::Tenant(Box::new(tenant)), place))
         }),
         Kind::Conversations => {
             let (tenant_id, id) = after.split_once(' ').unwrap_or_default();

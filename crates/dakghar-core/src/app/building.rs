@@ -17,6 +17,7 @@ use super::meta_apps::KnownApps;
 use super::number_calls::NumberCalls;
 use super::onboarding::Onboarding;
 use super::opt_outs::OptOuts;
+use super::receiving::Receiving;
 use super::redriving::Redriving;
 use super::sending::{Accepting, BulkAccepting, Changing, Shared};
 use super::settings::Settings;
@@ -185,6 +186,25 @@ fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> A
     let rules = settings.callback_rules.clone();
     let timeout = settings.callback_timeout;
     Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules, timeout))
+}
+
+/// Takes Meta's webhooks.
+pub(super) fn receiving_of(
+    ports: &Ports,
+    commits: &Commits,
+    (tenants, directory): (&Arc<Tenants>, &Arc<Directory>),
+    opaque: &Arc<OpaqueSigner>,
+    shared: &Shared,
+    (opt_outs, listening, known_apps): (Arc<OptOuts>, Arc<Listening>, Arc<KnownApps>),
+) -> Arc<Receiving> {
+    Arc::new(Receiving::new(
+        ports.clone(),
+        commits.receive.clone(),
+        (tenants.clone(), directory.clone()),
+        opaque.clone(),
+        (shared.holds.clone(), opt_outs),
+        (listening, known_apps),
+    ))
 }
 
 /// When webhooks are received, and what people said about being written to.

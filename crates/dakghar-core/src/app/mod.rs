@@ -58,7 +58,7 @@ use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use building::{
     accepting_of, apps_of, callbacks_of, changing_of, departing_of, erasing_of, health_of, heard_of, number_calls_of,
-    number_checks_of, onboarding_of, redriving_of, signer_of, tenants_of,
+    number_checks_of, onboarding_of, receiving_of, redriving_of, signer_of, tenants_of,
 };
 use callbacks::CallbacksSetup;
 use commits::Commits;
@@ -197,6 +197,7 @@ impl App {
         let limits = &settings.limits(&ports.metrics);
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
+        running.extend(reading);
         let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
         let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         let (operators, noting_operators) = Operators::new(&ports, limits);
@@ -209,11 +210,8 @@ impl App {
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
-        running.extend(
-            reading
-                .into_iter()
-                .chain([counting, looking, noting_operators, noting, carrying]),
-        );
+        running.extend([counting, looking, noting_operators, noting, carrying]);
+        let heard = (opt_outs.clone(), listening.clone(), known_apps.clone());
         let app = Self {
             accepting,
             outcomes: shared.messages.outcomes().clone(),
@@ -230,14 +228,7 @@ impl App {
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             token_watch,
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
-            receiving: Arc::new(Receiving::new(
-                ports.clone(),
-                commits.receive.clone(),
-                (tenants.clone(), directory),
-                opaque.clone(),
-                (shared.holds.clone(), opt_outs.clone()),
-                (listening.clone(), known_apps.clone()),
-            )),
+            receiving: receiving_of(&ports, &commits, (&tenants, &directory), &opaque, &shared, heard),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
             operators: Arc::new(operators),

@@ -101,7 +101,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// A tenant.
-    Tenant(Tenant),
+    Tenant(Box<Tenant>),
     /// A conversation.
     Conversation(Conversation),
     /// A message.

@@ -16,7 +16,7 @@ use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, Tenant, TenantId};
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use installation::fill_installation;
@@ -105,7 +105,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let callbacks = fill_callbacks(under_test, &owners).await;
     let entries = entries(under_test, &owners).await;
     let mut filled = vec![
-        (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
+        (Kind::Tenants, tenants.into_iter().map(of_tenant).collect()),
         (
             Kind::Conversations,
             conversations.into_iter().map(Record::Conversation).collect(),
@@ -123,6 +123,10 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     ];
     filled.extend(callbacks);
     filled
+}
+
+fn of_tenant(tenant: Tenant) -> Record {
+    Record::Tenant(Box::new(tenant))
 }
 
 fn of_message(message: Message) -> Record {

@@ -17,7 +17,10 @@ impl State {
     /// Everything of one kind, by id.
     fn records(&self, kind: Kind) -> BTreeMap<String, Record> {
         let records: Vec<Record> = match kind {
-            Kind::Tenants => self.tenants.values().cloned().map(Record::Tenant).collect(),
+            Kind::Tenants => {
+                let all = self.tenants.values().cloned();
+                all.map(|tenant| Record::Tenant(Box::new(tenant))).collect()
+            }
             Kind::Conversations => self.conversations.values().cloned().map(Record::Conversation).collect(),
             Kind::Messages => {
                 let messages = self.messages.values().cloned();
@@ -61,7 +64,10 @@ impl State {
     /// The record that is stored under the id of this one.
     fn record(&self, like: &Record) -> Option<Record> {
         match like {
-            Record::Tenant(like) => self.tenants.get(&like.id).cloned().map(Record::Tenant),
+            Record::Tenant(like) => {
+                let found = self.tenants.get(&like.id).cloned();
+                found.map(|tenant| Record::Tenant(Box::new(tenant)))
+            }
             Record::Conversation(like) => self.conversations.get(&like.id).cloned().map(Record::Conversation),
             Record::Message(like) => {
                 let message = self.messages.get(&like.accepted.id).cloned();
@@ -119,7 +125,7 @@ impl State {
                 if numbers.any(|number| self.owner_of(&number.phone_number_id).is_some()) {
                     return false;
                 }
-                self.tenants.insert(tenant.id, tenant);
+                self.tenants.insert(tenant.id, *tenant);
             }
             Record::Conversation(conversation) => {
                 self.conversations.insert(conversation.id, conversation);

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use dakghar_core::app::{App, NewTenantDeparture};
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::departure::{Departure, DepartureState, DepartureStep, StepRecord, StepState};
-use dakghar_core::domain::{TenantId, Timestamp};
+use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
 
 use super::output;
 use crate::config::Config;
@@ -36,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A departure that is wished for.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Leave {
     /// The tenant's id, ten_….
     tenant_id: String,
@@ -248,7 +249,7 @@ fn of(departure: &Departure) -> String {
     match &departure.numbers {
         None => "the tenant".to_owned(),
         Some(numbers) => {
-            let ids: Vec<&str> = numbers.iter().map(|id| id.as_str()).collect();
+            let ids: Vec<&str> = numbers.iter().map(PhoneNumberId::as_str).collect();
             ids.join(",")
         }
     }

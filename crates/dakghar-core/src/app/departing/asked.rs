@@ -7,6 +7,7 @@ use crate::domain::time::Present;
 use crate::domain::{ErrorCode, FieldError, PhoneNumber, PhoneNumberId, Problem, Tenant, Timestamp};
 
 /// A departure that is wished for, as a client describes it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct NewTenantDeparture {
     /// The numbers that leave; the tenant as a whole when absent.

@@ -4,6 +4,7 @@ use super::Departing;
 use crate::app::failure::Failure;
 use crate::app::stale::ROUNDS_MAX;
 use crate::domain::TenantId;
+use crate::domain::departure::Departure;
 use crate::domain::ids::DepartureId;
 use crate::domain::page::PageLimit;
 use crate::ports::Saved;
@@ -17,11 +18,7 @@ impl Departing {
         let newest = self
             .store
             .list_departures(tenant_id, None, PageLimit::items(LOOKED_AT_MAX));
-        let waits = newest
-            .await?
-            .items
-            .into_iter()
-            .find(|departure| departure.awaits_export());
+        let waits = newest.await?.items.into_iter().find(Departure::awaits_export);
         Ok(waits.map(|departure| departure.id))
     }
 

@@ -20,6 +20,7 @@ pub struct DepartingNumber {
 }
 
 /// The wishes of whoever asks for a departure.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepartureWishes<'a> {
     /// The end of messages that were accepted before.

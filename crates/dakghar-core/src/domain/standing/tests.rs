@@ -54,6 +54,7 @@ fn tenant(number: PhoneNumber) -> Tenant {
         limits: TenantLimits::default(),
         auto: AutoRedriving::default(),
         rules: SendingRules::default(),
+        leaving: None,
         created_at: at(0),
         updated_at: at(0),
         removed_at: None,
@@ -115,35 +116,35 @@ fn drifts() -> Vec<Row> {
     let row = |drift, before, after, change: fn(&mut Seen)| (drift, before, after, with(change));
     vec![
         row(Drift::Name, "Books", "Boats", |seen| {
-            seen.number.name = Some("Boats".into())
+            seen.number.name = Some("Boats".into());
         }),
         row(Drift::NameStatus, "APPROVED", "DECLINED", |seen| {
-            seen.number.name_status = Some("DECLINED".into())
+            seen.number.name_status = Some("DECLINED".into());
         }),
         row(Drift::Status, "CONNECTED", "FLAGGED", |seen| {
-            seen.number.status = Some("FLAGGED".into())
+            seen.number.status = Some("FLAGGED".into());
         }),
         row(Drift::Quality, "GREEN", "RED", |seen| {
-            seen.number.quality = Some("RED".into())
+            seen.number.quality = Some("RED".into());
         }),
         row(Drift::MessagingLimit, "TIER_250", "TIER_2K", |seen| {
-            seen.number.messaging_limit = Some("TIER_2K".into())
+            seen.number.messaging_limit = Some("TIER_2K".into());
         }),
         row(Drift::Throughput, "STANDARD", "HIGH", |seen| {
-            seen.number.throughput = Some("HIGH".into())
+            seen.number.throughput = Some("HIGH".into());
         }),
         row(Drift::Pin, "set", "not set", |seen| seen.number.has_pin = Some(false)),
         row(Drift::AccountMode, "LIVE", "SANDBOX", |seen| {
-            seen.number.mode = Some("SANDBOX".into())
+            seen.number.mode = Some("SANDBOX".into());
         }),
         row(Drift::Health, "AVAILABLE", "LIMITED", |seen| {
-            seen.number.health = Some("LIMITED".into())
+            seen.number.health = Some("LIMITED".into());
         }),
         row(Drift::AccountReview, "APPROVED", "REJECTED", |seen| {
-            seen.review = Some("REJECTED".into())
+            seen.review = Some("REJECTED".into());
         }),
         row(Drift::Subscription, "subscribed", "lost", |seen| {
-            seen.webhooks = Some(WebhooksGo::Nowhere)
+            seen.webhooks = Some(WebhooksGo::Nowhere);
         }),
     ]
 }
