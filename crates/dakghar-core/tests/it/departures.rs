@@ -2,7 +2,9 @@
 
 mod crashes;
 
-use dakghar_core::app::NewTenantDeparture;
+use std::time::Duration;
+
+use dakghar_core::app::{CheckPass, NewTenantDeparture};
 use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::departure::{
     Departure, DepartureReason, DepartureState, DepartureStep, StepRecord, StepState,
@@ -144,6 +146,34 @@ fn nothing_is_accepted_any_more_and_what_is_queued_is_cancelled_if_that_is_wishe
         assert_eq!(world.sends(&process, &tenant), Err(ErrorCode::TenantLeaving));
         let stays = world.tenant_left(&tenant).expect("its data is kept");
         assert_eq!(stays.leaving, Some(Leaving::Whole));
+        assert_eq!(world.onboarding.journal(), ["unsubscribe 900"]);
+    });
+}
+
+#[test]
+fn what_has_left_is_neither_checked_nor_subscribed_again() {
+    in_each_kind(|world: &World| {
+        let (process, tenant) = world.connected();
+        let new = NewTenantDeparture {
+            keep_data: true,
+            skip_export: true,
+            ..NewTenantDeparture::default()
+        };
+        let departure = world.leaves(&process, &tenant, new);
+        process.works_on_departures();
+        world.run_for(SECOND * 20);
+        assert_eq!(world.stored_departure(&departure).state, DepartureState::Done);
+
+        let mut setup = world.setup();
+        setup.works_by_itself = false;
+        setup.settings.checks.subscribes_again = true;
+        let checks = Process::start(world, setup).number_checks();
+        world.clock.advance(Duration::from_hours(12));
+        let step = world.step(async move {
+            let mut pass = CheckPass::default();
+            checks.step(&mut pass).await
+        });
+        assert_eq!(step.expect("a pass").asked, 0);
         assert_eq!(world.onboarding.journal(), ["unsubscribe 900"]);
     });
 }

@@ -162,7 +162,8 @@ impl NumberChecks {
         };
         let seen = self.seen(number, seen, of_account).await;
         let is_lost = seen.webhooks == Some(WebhooksGo::Nowhere);
-        let may = acts && self.subscribes_again && number.standing.may_subscribe(self.clock.wall());
+        let acts = acts && self.subscribes_again && !tenant.is_leaving(&number.phone_number_id);
+        let may = acts && number.standing.may_subscribe(self.clock.wall());
         let is_subscribed = match account.filter(|_| is_lost && may) {
             Some(account) => self.subscribe(as_, &account, accounts).await,
             None => false,
