@@ -169,11 +169,17 @@ fn what_has_left_is_neither_checked_nor_subscribed_again() {
         setup.settings.checks.subscribes_again = true;
         let checks = Process::start(world, setup).number_checks();
         world.clock.advance(Duration::from_hours(12));
-        let step = world.step(async move {
-            let mut pass = CheckPass::default();
-            checks.step(&mut pass).await
+        let asked = world.step(async move {
+            let (mut pass, mut asked) = (CheckPass::default(), 0);
+            loop {
+                let step = checks.step(&mut pass).await.expect("a pass");
+                asked += step.asked;
+                if step.is_through {
+                    return asked;
+                }
+            }
         });
-        assert_eq!(step.expect("a pass").asked, 0);
+        assert_eq!(asked, 0);
         assert_eq!(world.onboarding.journal(), ["unsubscribe 900"]);
     });
 }
