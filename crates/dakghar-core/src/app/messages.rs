@@ -9,7 +9,7 @@ use super::outcomes::Outcomes;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::audit::FieldChanges;
 use crate::domain::message::StatusRecord;
-use crate::domain::{Message, MessageKey, Status};
+use crate::domain::{Message, MessageKey, Status, Timestamp};
 use crate::group_commit::GroupCommit;
 use crate::ports::{AuditedChange, Carried, MessageStore, Ports, Save, Saved, StatusStore, StoreError};
 
@@ -137,6 +137,12 @@ impl Messages {
             self.outcomes.tell(message);
         }
         verdict
+    }
+
+    /// Cancels one message, unless a call may have delivered it.
+    pub(super) async fn cancel(&self, start: Start, now: Timestamp) -> Result<Change, Failure> {
+        let step = |message: &mut Message| if message.cancel(now) { Step::Save } else { Step::Leave };
+        self.change(start, step).await
     }
 }
 

@@ -236,13 +236,9 @@ impl Caller {
             self.tasks
                 .spawn(send(self.sending.clone(), claimed, self.call_ended.clone()));
         }
-        for mut not_made in unconfirmed {
-            let (sending, call_ended) = (self.sending.clone(), self.call_ended.clone());
-            self.tasks.spawn(async move {
-                record(&sending, &mut not_made).await;
-                drop(not_made);
-                call_ended.notify_one();
-            });
+        for not_made in unconfirmed {
+            self.tasks
+                .spawn(give_back(self.sending.clone(), not_made, self.call_ended.clone()));
         }
     }
 }
@@ -267,6 +263,23 @@ async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notif
     }
     // Gives its place back.
     drop(ended);
+    call_ended.notify_one();
+}
+
+/// Gives a claim back of which nobody knows whether it was taken, as soon as the store answers. What then cannot be given back
+/// has a fault of its own.
+async fn give_back(sending: Arc<Sending>, mut not_made: EndedCall, call_ended: Arc<Notify>) {
+    let mut wait = Duration::from_millis(50);
+    while let Err(failure) = sending.record(&mut not_made).await {
+        if failure.fault() != Fault::Surroundings {
+            tracing::warn!(%failure, "a claim that was not confirmed is not given back");
+            break;
+        }
+        sending.outages().note(&failure);
+        sleep(wait).await;
+        wait = (wait * 2).min(RECORD_WAIT_MAX);
+    }
+    drop(not_made);
     call_ended.notify_one();
 }
 

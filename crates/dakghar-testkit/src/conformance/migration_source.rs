@@ -16,7 +16,7 @@ use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, Tenant, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use installation::fill_installation;
@@ -67,12 +67,8 @@ macro_rules! migration_source_suite {
 async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let tenants = [tenant(), tenant_full(), tenant()];
     for tenant in &tenants {
-        under_test
-            .stores
-            .tenants
-            .insert(tenant)
-            .await
-            .expect("the store answers");
+        let inserted = under_test.stores.tenants.insert(tenant).await;
+        inserted.expect("the store answers");
     }
     let owners: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
     let mut messages = vec![
@@ -105,7 +101,10 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let callbacks = fill_callbacks(under_test, &owners).await;
     let entries = entries(under_test, &owners).await;
     let mut filled = vec![
-        (Kind::Tenants, tenants.into_iter().map(of_tenant).collect()),
+        (
+            Kind::Tenants,
+            tenants.into_iter().map(Box::new).map(Record::Tenant).collect(),
+        ),
         (
             Kind::Conversations,
             conversations.into_iter().map(Record::Conversation).collect(),
@@ -123,10 +122,6 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     ];
     filled.extend(callbacks);
     filled
-}
-
-fn of_tenant(tenant: Tenant) -> Record {
-    Record::Tenant(Box::new(tenant))
 }
 
 fn of_message(message: Message) -> Record {

@@ -8,7 +8,6 @@ use super::Departing;
 use super::taken::{Halt, Taken};
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
-use crate::app::stale::Step;
 use crate::domain::audit::Principal;
 use crate::domain::departure::{
     Departure, DepartureReason, DepartureStep, ON_THE_WAY_FOR, QueuedWish, StepRecord, StepState, StepTrouble,
@@ -117,15 +116,12 @@ impl Departing {
     }
 
     async fn cancel_one(&self, message: &Message) -> Result<bool, Failure> {
-        let step = |message: &mut Message| {
-            if message.cancel(self.clock.now()) {
-                Step::Save
-            } else {
-                Step::Leave
-            }
-        };
         let key: MessageKey = message.key();
-        let change = self.changing.messages.change(Start::Unread(key), step).await?;
+        let change = self
+            .changing
+            .messages
+            .cancel(Start::Unread(key), self.clock.now())
+            .await?;
         Ok(matches!(change, Change::Saved(_)))
     }
 

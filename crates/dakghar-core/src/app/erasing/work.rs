@@ -7,9 +7,7 @@ use crate::app::callbacks::FRESH_FOR;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::sending::Outages;
-use crate::app::stale::Step;
 use crate::domain::erasure::{ErasurePlace, PersonErasure, PersonIds, PortionDone};
-use crate::domain::message::Message;
 use crate::domain::{MessageId, MessageKey, TenantId};
 use crate::ports::{PersonPortion, Remains, Saved};
 use crate::vault::VaultError;
@@ -166,18 +164,18 @@ impl Erasing {
             tenant_id: *tenant_id,
             message_id,
         };
-        let step = |message: &mut Message| {
-            if message.cancel(self.clock.now()) {
-                Step::Save
-            } else {
-                Step::Leave
-            }
-        };
-        Ok(match self.changing.messages.change(Start::Unread(key), step).await? {
-            Change::Saved(_) | Change::Gone => true,
-            // It may have been settled meanwhile: then the next walk deletes it.
-            Change::Left(message) => !message.delivery.status.is_unsettled(),
-        })
+        Ok(
+            match self
+                .changing
+                .messages
+                .cancel(Start::Unread(key), self.clock.now())
+                .await?
+            {
+                Change::Saved(_) | Change::Gone => true,
+                // It may have been settled meanwhile: then the next walk deletes it.
+                Change::Left(message) => !message.delivery.status.is_unsettled(),
+            },
+        )
     }
 }
 

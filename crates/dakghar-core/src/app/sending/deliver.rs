@@ -1,4 +1,4 @@
-//! Delivers prepared messages: claims them, calls Meta, records the outcome.
+//! Delivers claimed messages: calls Meta, and records the outcome.
 //!
 //! A crash can come at three points:
 //!
@@ -15,6 +15,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Sending;
+use super::claiming::ClaimedSend;
 use super::gate::Place;
 use super::host::Reach;
 use super::in_flight::InHand;
@@ -31,15 +32,11 @@ use crate::domain::tenant::SharedTenant;
 use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{ConversationKind, ConversationTouch, Tenant, WaId};
 use crate::metrics::{Attempt, DoubtEnd, Label as _};
-use crate::ports::{Job, Save, Saved, SendCall};
+use crate::ports::{Job, SendCall};
 use crate::traces::Span;
 
 /// The least time that a lease must still have for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
-
-/// A message whose claim is durable: it may be called for.
-#[derive(Debug)]
-pub struct ClaimedSend(PreparedSend);
 
 /// A call that ended. Its outcome is not durable yet.
 #[derive(Debug)]
@@ -58,18 +55,9 @@ pub struct EndedCall {
     _in_hand: InHand,
 }
 
-/// The result of claiming.
-pub struct Claims {
-    /// These are to be called.
-    pub claimed: Vec<ClaimedSend>,
-    /// The store did not say whether it took these claims. Nobody calls for them, and only this process knows that: unless
-    /// it records so, a claim that was taken ends in doubt.
-    pub unconfirmed: Vec<EndedCall>,
-}
-
 impl EndedCall {
     /// A call that was not made, because its claim was not confirmed.
-    fn not_made(send: PreparedSend) -> Self {
+    pub(super) fn not_made(send: PreparedSend) -> Self {
         let why = "the claim was not confirmed".into();
         let cause = NotSentCause::Worker;
         Self {
@@ -91,41 +79,6 @@ impl EndedCall {
 }
 
 impl Sending {
-    /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out.
-    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Claims {
-        let claims: Vec<Save> = sends.iter().map(|send| Save::quiet(&send.message)).collect();
-        let saved = self.ports.messages.claim(&claims).await;
-        let mut claims = Claims {
-            claimed: Vec::with_capacity(sends.len()),
-            unconfirmed: Vec::new(),
-        };
-        for (mut send, saved) in sends.into_iter().zip(saved) {
-            match saved {
-                Ok(Saved::Done) => {
-                    self.outages.store_answered();
-                    send.message.delivery.version += 1;
-                    claims.claimed.push(ClaimedSend(send));
-                }
-                Ok(Saved::Stale) => {
-                    // It answered, so it is there.
-                    self.outages.store_answered();
-                    self.leases.forget(&send.message.key());
-                    self.jobs.end(send.job, &End::Elsewhere);
-                }
-                Err(error) => {
-                    let accepted = &send.message.accepted;
-                    let failure = Failure::from(error);
-                    if !self.outages.note(&failure) {
-                        tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a claim failed");
-                    }
-                    send.message.delivery.version += 1;
-                    claims.unconfirmed.push(EndedCall::not_made(send));
-                }
-            }
-        }
-        claims
-    }
-
     /// Calls Meta once. The lease is checked immediately before: a worker that was frozen meanwhile must not call for a
     /// message that another process has taken over.
     pub async fn call(&self, ClaimedSend(send): ClaimedSend) -> EndedCall {

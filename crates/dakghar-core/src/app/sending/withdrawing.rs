@@ -16,7 +16,6 @@ use parking_lot::Mutex;
 
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, Messages, Start};
-use crate::app::stale::Step;
 use crate::domain::{Message, MessageKey, Status};
 use crate::ports::{Clock, Ports, StoreError};
 use crate::signal::Signal;
@@ -138,15 +137,12 @@ impl Withdrawing {
 
     async fn take_back(&self, message: Message) -> Result<(), Failure> {
         let key = message.key();
-        let step = |message: &mut Message| {
-            if message.cancel(self.clock.now()) {
-                Step::Save
-            } else {
-                Step::Leave
-            }
-        };
         let (message_id, tenant_id) = (key.message_id, key.tenant_id);
-        match self.messages.change(Start::Read(Box::new(message)), step).await? {
+        match self
+            .messages
+            .cancel(Start::Read(Box::new(message)), self.clock.now())
+            .await?
+        {
             Change::Saved(_) => {
                 tracing::info!(%message_id, %tenant_id, "a message was taken back: its client was told that it was not accepted");
             }
