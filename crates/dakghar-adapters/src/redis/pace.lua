@@ -61,8 +61,9 @@ local function interval_at(slot, interval, lane)
 end
 
 local function reserve(not_before, level_us, lane)
+  if since == 0 then since = not_before end
   local slot = math.max(tats[lane], not_before)
-  tats[lane] = slot + interval_at(slot, interval_of(level_us, share_max), lane)
+  tats[lane] = slot + interval_at(slot, interval_of(level_us, share_at(slot)), lane)
   return slot
 end
 
@@ -118,7 +119,7 @@ end
 
 local function refund(_, level_us, lane)
   if is_known then
-    local interval = interval_of(level_us, share_max)
+    local interval = interval_of(level_us, share_at(tats[lane]))
     tats[lane] = tats[lane] - interval_at(tats[lane] - interval, interval, lane)
   end
   return 0, 0

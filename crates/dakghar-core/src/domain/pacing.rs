@@ -2,10 +2,10 @@
 //!
 //! Both are the generic cell rate algorithm: a *theoretical arrival time* (TAT) is the time the next message may go, and
 //! a message moves it by one interval. Each lane has slots of its own (`lanes`), so a number with a million waiting
-//! messages reserves its own future and no other number's, and none of its other lanes'. Slots are given at the largest
-//! share of the number's level, because a backlog's slots, once given, are not given anew. The gate (`gate`) keeps the
-//! share that is learned (`share`), and the rate when the slots are no longer true, after an outage for example. A
-//! message that the gate turns away takes a new slot behind those already given in its lane.
+//! messages reserves its own future and no other number's, and none of its other lanes'. Slots are given at the share of
+//! the number's level that is expected for their time, because a backlog's slots, once given, are not given anew. The gate
+//! (`gate`) keeps the share that is learned (`share`), and the rate when the slots are no longer true, after an outage for
+//! example. A message that the gate turns away takes a new slot behind those already given in its lane.
 
 mod gate;
 mod lanes;
@@ -78,11 +78,6 @@ const fn from_us(us: i64) -> Timestamp {
     Timestamp::from_millis((us + 999).div_euclid(1000))
 }
 
-/// The time between two slots of a lane that is alone.
-fn slot_interval_us(level: f64) -> i64 {
-    interval_of(level_interval_us(level), SHARE_MAX)
-}
-
 impl Pace {
     /// Takes note of the present, before any other step. A present before the one that was last named shows that the
     /// clock of whoever named that one was ahead. What was reserved is then the same lengths of time from now: the rate
@@ -101,14 +96,18 @@ impl Pace {
         self.seen_us = now_us;
     }
 
-    /// Reserves the next slot of a lane, at `not_before` at the earliest.
+    /// Reserves the next slot of a lane, at `not_before` at the earliest. Slots are as far apart as the share will leave
+    /// them then, if nothing is refused until then: so the gate turns nobody away, and messages keep their order.
     pub fn reserve(&mut self, not_before: Timestamp, level: f64, priority: Priority) -> Timestamp {
-        from_us(self.lanes.reserve(us(not_before), slot_interval_us(level), priority))
+        self.share.begin(us(not_before));
+        let interval_us = |slot_us| interval_of(level_interval_us(level), self.share.at(slot_us));
+        from_us(self.lanes.reserve(us(not_before), interval_us, priority))
     }
 
     /// Gives back `count` slots that were not needed.
     pub fn refund(&mut self, count: u32, level: f64, priority: Priority) {
-        self.lanes.refund(count, slot_interval_us(level), priority);
+        let interval_us = |slot_us| interval_of(level_interval_us(level), self.share.at(slot_us));
+        self.lanes.refund(count, interval_us, priority);
     }
 
     /// Asks to call now. Keeps the learned share of the level, whatever the slots say.

@@ -12,16 +12,18 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Takes the next slot of a lane, at `not_before_us` at the earliest.
-    pub(super) fn reserve(&mut self, not_before_us: i64, interval_us: i64, lane: Priority) -> i64 {
+    /// Takes the next slot of a lane, at `not_before_us` at the earliest. The interval is that of a lane that is alone, at
+    /// a time.
+    pub(super) fn reserve(&mut self, not_before_us: i64, interval_us: impl Fn(i64) -> i64, lane: Priority) -> i64 {
         let slot = self.tat_us[lane.rank()].max(not_before_us);
-        self.tat_us[lane.rank()] = slot + self.interval_at(slot, interval_us, lane);
+        self.tat_us[lane.rank()] = slot + self.interval_at(slot, interval_us(slot), lane);
         slot
     }
 
     /// Gives back `count` slots. Where it is not known how many lanes shared the pace when they were taken, it is taken
     /// for the fewest: what is given back too little costs a moment, too much would be given twice.
-    pub(super) fn refund(&mut self, count: u32, interval_us: i64, lane: Priority) {
+    pub(super) fn refund(&mut self, count: u32, interval_us: impl Fn(i64) -> i64, lane: Priority) {
+        let interval_us = interval_us(self.tat_us[lane.rank()]);
         let newest = self.tat_us[lane.rank()] - interval_us;
         let back = self.interval_at(newest, interval_us, lane);
         self.tat_us[lane.rank()] -= back.saturating_mul(i64::from(count));

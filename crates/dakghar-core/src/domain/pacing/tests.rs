@@ -6,6 +6,13 @@ const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
 /// A level whose slots are 20 ms apart.
 const FIFTY: f64 = 50.0 / 0.95;
 
+/// The pace of a number that has learned the largest share.
+fn grown() -> Pace {
+    let mut pace = Pace::default();
+    pace.share.begin(us(START - Duration::from_secs(60)));
+    pace
+}
+
 fn ms(at: Timestamp) -> u128 {
     at.since(START).as_millis()
 }
@@ -26,7 +33,7 @@ fn passes(pace: &mut Pace, at: Timestamp, level: f64, count: u32) -> u32 {
 
 #[test]
 fn slots_are_spread_at_the_rate_and_a_backlog_delays_only_its_own_lane() {
-    let mut pace = Pace::default();
+    let mut pace = grown();
     assert_eq!(slots(&mut pace, Priority::Normal), [0, 20, 40, 60, 80]);
     for _ in 0..1_000_000 {
         pace.reserve(START, FIFTY, Priority::Low);
@@ -41,7 +48,7 @@ fn slots_are_spread_at_the_rate_and_a_backlog_delays_only_its_own_lane() {
 
 #[test]
 fn lanes_share_the_pace_by_their_weights_as_long_as_others_wait() {
-    let mut pace = Pace::default();
+    let mut pace = grown();
     for _ in 0..50 {
         pace.reserve(START, FIFTY, Priority::High);
     }
@@ -51,12 +58,28 @@ fn lanes_share_the_pace_by_their_weights_as_long_as_others_wait() {
 }
 
 #[test]
+fn a_number_that_still_learns_turns_none_of_a_backlog_away_and_keeps_its_order() {
+    for per_second in [20_u32, 80, 1_000] {
+        let (mut pace, level) = (Pace::default(), f64::from(per_second));
+        let slots: Vec<Timestamp> = (0..30 * per_second)
+            .map(|_| pace.reserve(START, level, Priority::Normal))
+            .collect();
+        for (place, slot) in slots.iter().enumerate() {
+            let admission = pace.admit(*slot, level, Priority::Normal);
+            assert_eq!(admission, Admission::Go, "the message {place} of level {level}");
+        }
+        let took = slots.last().expect("some").since(START);
+        assert!((30..=36).contains(&took.as_secs()), "{took:?} of level {level}");
+    }
+}
+
+#[test]
 fn a_refunded_slot_is_used_again() {
-    let mut pace = Pace::default();
+    let mut pace = grown();
     slots::<2>(&mut pace, Priority::Normal);
     pace.refund(1, FIFTY, Priority::Normal);
     assert_eq!(slots(&mut pace, Priority::Normal), [20]);
-    let mut pace = Pace::default();
+    let mut pace = grown();
     slots::<20>(&mut pace, Priority::High);
     for priority in [Priority::Low, Priority::High] {
         let first = pace.reserve(START, FIFTY, priority);
@@ -183,7 +206,8 @@ fn urgent_ones_that_are_turned_away_are_spread() {
     let mut pace = Pace::default();
     pace.pause_until(START, after(2_000));
     let turned_away = [(); 3].map(|()| pace.admit(START, FIFTY, Priority::High));
-    assert_eq!(turned_away, [2_000, 2_020, 2_040].map(|at| Admission::Later(after(at))));
+    // The pause took a part of the share.
+    assert_eq!(turned_away, [2_000, 2_042, 2_084].map(|at| Admission::Later(after(at))));
 }
 
 #[test]
@@ -215,7 +239,7 @@ fn what_a_clock_that_was_ahead_reserved_is_the_same_wait_from_now() {
 
 #[test]
 fn clocks_that_agree_more_or_less_share_what_is_reserved() {
-    let mut pace = Pace::default();
+    let mut pace = grown();
     pace.look(START + CLOCKS_APART_MAX);
     pace.reserve(START + CLOCKS_APART_MAX, FIFTY, Priority::Normal);
     pace.look(START);
