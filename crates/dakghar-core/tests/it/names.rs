@@ -107,7 +107,8 @@ names!(
         "malformed",
         "endpoint",
         "hold",
-        "token"
+        "token",
+        "number"
     ]
 );
 names!(

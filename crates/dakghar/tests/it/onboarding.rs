@@ -221,7 +221,7 @@ async fn a_customer_stumbles_and_still_arrives(backend: Backend) {
         // The registration takes its time, and the customer reloads the page meanwhile.
         add_number(&product, Registration::new(NUMBER));
         product.sim.add_rule(
-            FaultRule::first(1, Fault::Slow { ms: 4_000 })
+            FaultRule::first(1, Fault::Slow { ms: 12_000 })
                 .when(when("register"))
                 .times(1),
         );
