@@ -109,7 +109,7 @@ pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use rotating::{Rotating, RotationStep, WrappedBy, WrappingKeys};
 pub use sending::{
     AcceptedMessage, Accepting, BulkAccepting, BulkResult, Changing, ClaimedSend, Claims, EndedCall, Outages, Prepared,
-    PreparedSend, Reconciling, Sending, WaitingSend, Withdrawing,
+    PreparedSend, Reconciling, Sending, UnconfirmedClaim, WaitingSend, Withdrawing,
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use signup_settings::{CreditLine, OnboardingPage, OtherSdk, SignupSettings};

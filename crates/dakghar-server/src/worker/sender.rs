@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    ClaimedSend, Claims, EndedCall, Failure, Fault, Holding, Outages, Prepared, PreparedSend, Sending, WaitingSend,
+    ClaimedSend, Claims, EndedCall, Failure, Fault, Holding, Outages, Prepared, PreparedSend, Sending,
+    UnconfirmedClaim, WaitingSend,
 };
 use dakghar_core::ports::{Job, JobKey, QueueError, SpooledOutcome};
 use futures_util::FutureExt as _;
@@ -236,9 +237,9 @@ impl Caller {
             self.tasks
                 .spawn(send(self.sending.clone(), claimed, self.call_ended.clone()));
         }
-        for not_made in unconfirmed {
+        for unconfirmed in unconfirmed {
             self.tasks
-                .spawn(give_back(self.sending.clone(), not_made, self.call_ended.clone()));
+                .spawn(give_back(self.sending.clone(), unconfirmed, self.call_ended.clone()));
         }
     }
 }
@@ -268,18 +269,17 @@ async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notif
 
 /// Gives a claim back of which nobody knows whether it was taken, as soon as the store answers. What then cannot be given back
 /// has a fault of its own.
-async fn give_back(sending: Arc<Sending>, mut not_made: EndedCall, call_ended: Arc<Notify>) {
+async fn give_back(sending: Arc<Sending>, mut unconfirmed: UnconfirmedClaim, call_ended: Arc<Notify>) {
     let mut wait = Duration::from_millis(50);
-    while let Err(failure) = sending.record(&mut not_made).await {
-        if failure.fault() != Fault::Surroundings {
+    while let Err((again, failure)) = sending.give_back(unconfirmed).await {
+        if !sending.outages().note(&failure) {
             tracing::warn!(%failure, "a claim that was not confirmed is not given back");
             break;
         }
-        sending.outages().note(&failure);
+        unconfirmed = again;
         sleep(wait).await;
         wait = (wait * 2).min(RECORD_WAIT_MAX);
     }
-    drop(not_made);
     call_ended.notify_one();
 }
 

@@ -1,23 +1,30 @@
 //! Claims prepared messages, so that nobody else calls for them.
 
 use super::Sending;
-use super::deliver::EndedCall;
 use super::jobs::End;
 use super::prepare::PreparedSend;
 use crate::app::failure::{Failure, Fault};
+use crate::app::messages::{Change, Start};
+use crate::app::stale::Step;
+use crate::domain::message::{Fenced, Message, NotSentCause, SendOutcome, Status};
+use crate::metrics::DoubtEnd;
 use crate::ports::{Save, Saved};
 
 /// A message whose claim is durable: it may be called for.
 #[derive(Debug)]
 pub struct ClaimedSend(pub(super) PreparedSend);
 
+/// A message of whose claim the store did not say whether it took it. Nobody calls for it, and only this process knows that:
+/// unless it gives the claim back, one that was taken ends in doubt.
+#[derive(Debug)]
+pub struct UnconfirmedClaim(PreparedSend);
+
 /// The result of claiming.
 pub struct Claims {
     /// These are to be called.
     pub claimed: Vec<ClaimedSend>,
-    /// The store did not say whether it took these claims. Nobody calls for them, and only this process knows that: unless
-    /// it records so, a claim that was taken ends in doubt.
-    pub unconfirmed: Vec<EndedCall>,
+    /// These are to be given back.
+    pub unconfirmed: Vec<UnconfirmedClaim>,
 }
 
 impl Sending {
@@ -50,12 +57,49 @@ impl Sending {
                     }
                     // A fault of the message itself is an answer: its claim was not taken.
                     if failure.fault() == Fault::Surroundings {
-                        send.message.delivery.version += 1;
-                        claims.unconfirmed.push(EndedCall::not_made(send));
+                        claims.unconfirmed.push(UnconfirmedClaim(send));
                     }
                 }
             }
         }
         claims
+    }
+
+    /// Gives a claim back, if the store took it. If not, the message is still due, and its job comes back.
+    ///
+    /// # Errors
+    /// It is not known, and to be asked again. What is no fault of the surroundings is one of the message.
+    pub async fn give_back(&self, unconfirmed: UnconfirmedClaim) -> Result<(), (UnconfirmedClaim, Failure)> {
+        let UnconfirmedClaim(send) = &unconfirmed;
+        let claimed = &send.message;
+        let outcome = SendOutcome::NotSent {
+            cause: NotSentCause::Worker,
+            why: "the claim was not confirmed".into(),
+        };
+        let mut recorded = Err(Fenced);
+        // The stored one is read first: it may have been changed from the same version by somebody else.
+        let step = |message: &mut Message| {
+            let (stored, own) = (&message.delivery, &claimed.delivery);
+            let is_own = stored.status == Status::Sending && stored.epoch == own.epoch && stored.lease == own.lease;
+            recorded = if is_own {
+                self.record_in(message, own.epoch, &outcome)
+            } else {
+                Err(Fenced)
+            };
+            if recorded.is_ok() { Step::Save } else { Step::Leave }
+        };
+        let key = claimed.key();
+        let changed = match self.messages.change(Start::Unread(key), step).await {
+            Ok(changed) => changed,
+            Err(failure) => return Err((unconfirmed, failure)),
+        };
+        let UnconfirmedClaim(send) = unconfirmed;
+        if let (Change::Saved(message), Ok(recorded)) = (changed, recorded) {
+            let metrics = &self.ports.metrics;
+            metrics.message_changed(Status::Sending, &message, DoubtEnd::Policy);
+            self.follow_up(&message, &send.tenant, recorded, Some(send.job)).await;
+        }
+        self.leases.forget(&key);
+        Ok(())
     }
 }

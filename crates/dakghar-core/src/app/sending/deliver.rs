@@ -56,22 +56,6 @@ pub struct EndedCall {
 }
 
 impl EndedCall {
-    /// A call that was not made, because its claim was not confirmed.
-    pub(super) fn not_made(send: PreparedSend) -> Self {
-        let why = "the claim was not confirmed".into();
-        let cause = NotSentCause::Worker;
-        Self {
-            claimed: send.message,
-            tenant: send.tenant,
-            outcome: SendOutcome::NotSent { cause, why },
-            job: Some(send.job),
-            span: send.span,
-            ended_at: None,
-            _place: send.place,
-            _in_hand: send.in_hand,
-        }
-    }
-
     /// The message as it was claimed, and the outcome of the call.
     pub(super) const fn parts(&self) -> (&Message, &SendOutcome) {
         (&self.claimed, &self.outcome)
@@ -178,8 +162,7 @@ impl Sending {
             }
             (Change::Saved(_) | Change::Left(_), _) => {
                 self.add_late_evidence(claimed, outcome).await?;
-                // Without a call the claim may not have been taken: then the message is still due, and its job comes back.
-                if let Some(job) = ended.job.take().filter(|_| ended.ended_at.is_some()) {
+                if let Some(job) = ended.job.take() {
                     self.jobs.end(job, &End::Elsewhere);
                 }
             }
@@ -269,7 +252,7 @@ impl Sending {
     }
 
     /// Tells the queue and the number about a recorded outcome.
-    async fn follow_up(&self, message: &Message, tenant: &Tenant, recorded: Recorded, job: Option<Job>) {
+    pub(super) async fn follow_up(&self, message: &Message, tenant: &Tenant, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
         self.jobs.release(message);
         if let Some(job) = job {

@@ -56,7 +56,7 @@ use spooling::Spooling;
 pub use accept::{AcceptedMessage, Accepting};
 pub use accept_many::{BulkAccepting, BulkResult};
 pub use change::Changing;
-pub use claiming::{ClaimedSend, Claims};
+pub use claiming::{ClaimedSend, Claims, UnconfirmedClaim};
 pub use deliver::EndedCall;
 pub use outages::Outages;
 pub use prepare::{Prepared, PreparedSend, WaitingSend};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, Claims, EndedCall, Failure, NewPhoneNumber, NewTenant, NumberChecks,
-    Prepared, PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
+    Prepared, PreparedSend, Retention, Settings, TokenWatch, UnconfirmedClaim, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
@@ -545,14 +545,9 @@ async fn send_each_alone(process: &Process, keys: Vec<(JobKey, u32)>, ended: &mp
 }
 
 fn call_all(process: &Process, claims: Claims, ended: &mpsc::UnboundedSender<()>) {
-    for mut not_made in claims.unconfirmed {
-        let (process_of_it, ended) = (process.clone(), ended.clone());
-        let recording = async move {
-            record(&process_of_it, &mut not_made).await;
-            drop(not_made);
-            let _ = ended.unbounded_send(());
-        };
-        process.shared.wire.executor.spawn(process.life, recording);
+    for unconfirmed in claims.unconfirmed {
+        let giving_back = give_back(process.clone(), unconfirmed, ended.clone());
+        process.shared.wire.executor.spawn(process.life, giving_back);
     }
     for claimed in claims.claimed {
         let call = send(process.clone(), claimed, ended.clone());
@@ -582,6 +577,16 @@ async fn send(process: Process, claimed: ClaimedSend, ended: mpsc::UnboundedSend
         }
     }
     drop(call);
+    let _ = ended.unbounded_send(());
+}
+
+async fn give_back(process: Process, mut unconfirmed: UnconfirmedClaim, ended: mpsc::UnboundedSender<()>) {
+    let mut wait = Duration::from_millis(50);
+    while let Err((again, _)) = process.app.sending.give_back(unconfirmed).await {
+        unconfirmed = again;
+        process.sleep(wait).await;
+        wait = (wait * 2).min(RECORD_WAIT_MAX);
+    }
     let _ = ended.unbounded_send(());
 }
 
