@@ -1,5 +1,7 @@
 //! Checks of numbers at Meta that somebody asks for, and what is shown of them.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -48,6 +50,7 @@ async fn a_check_shows_how_the_number_stands_and_what_to_do() {
     setup
         .onboarding
         .change_standing(NUMBER, |seen| seen.status = Some("BANNED".into()));
+    service.clock.advance(Duration::from_secs(1));
     check(&service, &of, NUMBER).await;
     let tenant = service.get(&of).await;
     let number = &tenant.json["phoneNumbers"][0];

@@ -30,7 +30,7 @@ async fn a_tenant_is_registered_as_the_seed_does_it() {
         read.json,
         json!({
             "tenantId": id, "name": "Tenant A", "phoneNumberId": "111111111111111", "phoneNumbers": [number],
-            "callbackUrl": null, "limits": {"requestsPerSecond": null, "messagesWaiting": null, "callsUnderWay": null, "retentionDays": null, "failedDays": null, "expiredDays": null, "unknownDays": null, "givenUpDays": null, "contentDays": null, "feedDays": null}, "unknownOutcome": "auto", "hold": null,
+            "callbackUrl": null, "limits": {"requestsPerSecond": null, "messagesWaiting": null, "callsUnderWay": null, "retentionDays": null, "failedDays": null, "expiredDays": null, "unknownDays": null, "givenUpDays": null, "contentDays": null, "feedDays": null}, "unknownOutcome": "auto", "hold": null, "leaving": null,
             "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z",
         })
     );
