@@ -119,8 +119,8 @@ end
 
 local function refund(_, level_us, lane)
   if is_known then
-    local interval = interval_of(level_us, share_at(tats[lane]))
-    tats[lane] = tats[lane] - interval_at(tats[lane] - interval, interval, lane)
+    local newest = tats[lane] - interval_of(level_us, share_at(tats[lane]))
+    tats[lane] = tats[lane] - interval_at(newest, interval_of(level_us, share_at(newest)), lane)
   end
   return 0, 0
 end

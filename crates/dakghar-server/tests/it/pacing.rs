@@ -165,9 +165,16 @@ async fn messages_of_a_number_with_a_backlog_are_stored_with_their_slots() {
     }
     let interval = known[1].since(known[0]);
     assert!(interval > Duration::from_secs(1), "slots of their own: {interval:?}");
-    for pair in known.windows(2) {
-        assert!(pair[1].since(pair[0]).abs_diff(interval) <= Duration::from_millis(1));
-    }
+    // Ever closer, as the share is expected to grow, up to 95 % from 65 %.
+    let apart = known.windows(2).map(|pair| pair[1].since(pair[0]));
+    let apart: Vec<Duration> = apart.collect();
+    assert!(
+        apart
+            .windows(2)
+            .all(|next| next[1] <= next[0] + Duration::from_millis(1)),
+        "{apart:?}"
+    );
+    assert!(apart.iter().all(|apart| *apart >= interval * 65 / 96), "{apart:?}");
 }
 
 #[tokio::test]

@@ -62,6 +62,13 @@ async fn admit(pacer: &Port, asks: &[SlotAsk]) -> Vec<Admission> {
     admissions
 }
 
+/// Lets numbers learn the largest share of their level, so that slots are as far apart as [`LEVEL`] says.
+async fn learned(pacer: &Port, numbers: &[&str], start: Timestamp) {
+    let long_ago = start - Duration::from_secs(60);
+    let asks: Vec<SlotAsk> = numbers.iter().map(|number| ask(number, long_ago)).collect();
+    admit(pacer, &asks).await;
+}
+
 fn after(start: Timestamp, ms: u64) -> Timestamp {
     start + Duration::from_millis(ms)
 }
@@ -73,6 +80,7 @@ fn now() -> Timestamp {
 
 pub async fn slots_are_an_interval_apart(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1"], start).await;
     let slots = reserve(&pacer, &[0; 4].map(|_| ask("1", start))).await;
     assert_eq!(slots, [0, 100, 200, 300].map(|ms| after(start, ms)));
     assert_eq!(reserve(&pacer, &[ask("1", start)]).await, [after(start, 400)]);
@@ -81,6 +89,7 @@ pub async fn slots_are_an_interval_apart(pacer: Port) {
 
 pub async fn a_slot_is_never_before_the_time_asked_for(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1"], start).await;
     reserve(&pacer, &[ask("1", start)]).await;
     let later = after(start, 5_000);
     assert_eq!(reserve(&pacer, &[ask("1", later)]).await, [later]);
@@ -89,6 +98,7 @@ pub async fn a_slot_is_never_before_the_time_asked_for(pacer: Port) {
 
 pub async fn slots_answer_in_the_order_asked(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1", "2"], start).await;
     let asks = ["1", "2", "1", "2", "1"].map(|number| ask(number, start));
     let expected = [0, 0, 100, 100, 200].map(|ms| after(start, ms));
     assert_eq!(reserve(&pacer, &asks).await, expected);
@@ -102,6 +112,7 @@ pub async fn numbers_do_not_wait_for_each_other(pacer: Port) {
 
 pub async fn priorities_have_their_lanes(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1"], start).await;
     let with = |priority| SlotAsk {
         priority,
         ..ask("1", start)
@@ -115,6 +126,7 @@ pub async fn priorities_have_their_lanes(pacer: Port) {
 
 pub async fn a_refund_moves_the_next_slot_forward(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1"], start).await;
     let asks = [0; 4].map(|_| ask("1", start));
     reserve(&pacer, &asks).await;
     pacer.refund(&asks[..2]).await;
@@ -180,6 +192,7 @@ pub async fn what_is_forgotten_binds_nobody(pacer: Port) {
 
 pub async fn slots_asked_for_at_once_are_all_different(pacer: Port) {
     let start = now();
+    learned(&pacer, &["1"], start).await;
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let pacer = pacer.clone();

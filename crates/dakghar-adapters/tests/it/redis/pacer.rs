@@ -57,6 +57,15 @@ async fn the_requests_that_a_dead_process_let_in_count_on_for_their_second() {
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
+/// Lets the numbers of these asks learn the largest share of their level, so that slots are as far apart as it says.
+async fn learned(pacer: &RedisPacer, asks: &[SlotAsk]) {
+    let long_ago = asks.iter().map(|ask| SlotAsk {
+        not_before: ask.not_before - Duration::from_secs(60),
+        ..ask.clone()
+    });
+    pacer.admit(&long_ago.collect::<Vec<_>>()).await.unwrap();
+}
+
 async fn calls(pacer: &RedisPacer, process: &str, tenant_id: TenantId, under_way: u32, wanted: u32) -> u32 {
     let ask = CallAsk {
         tenant_id,
@@ -233,7 +242,7 @@ async fn what_a_clock_that_was_ahead_reserved_does_not_delay_those_that_are_righ
         let number = number as u64;
         let wrong = at + Duration::from_secs(ahead_s);
         let ahead = RedisPacer::start(patient(&redis.url()), Arc::new(TestClock::new(wrong))).await;
-        let asks = vec![ask(number, 10.0, Priority::Normal, wrong); 20];
+        let asks = vec![ask(number, 10.0, Priority::Normal, wrong); 10];
         ahead.reserve(&asks).await.unwrap();
         ahead.admit(&asks[..1]).await.unwrap();
         let until = wrong + Duration::from_secs(3);
@@ -259,6 +268,7 @@ async fn each_of_many_numbers_gets_its_own_slots() {
         .iter()
         .flat_map(|_| (1_000..1_300).map(|number| ask(number, TEN_A_SECOND, Priority::Normal, now)))
         .collect();
+    learned(&pacer, &asks[..300]).await;
     let slots = pacer.reserve(&asks).await.unwrap();
     let expected: Vec<_> = [now, now + Duration::from_millis(100)]
         .iter()
@@ -274,6 +284,7 @@ async fn concurrent_processes_never_give_the_same_slot_twice() {
     let (one, two) = (pacer(&redis.url()).await, pacer(&redis.url()).await);
     let at = now();
     let asks = vec![ask(1, HUNDRED_A_SECOND, Priority::Normal, at); 50];
+    learned(&one, &asks[..1]).await;
     let (mut slots, others) = tokio::join!(one.reserve(&asks), two.reserve(&asks));
     let slots = slots.as_mut().unwrap();
     slots.extend(others.unwrap());
@@ -316,6 +327,7 @@ async fn a_forgotten_script_is_loaded_again() {
     let asks: Vec<_> = (0..5)
         .map(|number| ask(number, EVERY_SECOND, Priority::Normal, at))
         .collect();
+    learned(&pacer, &asks).await;
     pacer.reserve(&asks).await.unwrap();
     let mut forget = redis::cmd("SCRIPT");
     let _: () = forget

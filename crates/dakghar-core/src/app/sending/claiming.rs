@@ -2,17 +2,13 @@
 
 use super::Sending;
 use super::jobs::End;
-use super::prepare::PreparedSend;
+use super::prepare::{ClaimedSend, PreparedSend};
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
 use crate::domain::message::{Fenced, Message, NotSentCause, SendOutcome, Status};
 use crate::metrics::DoubtEnd;
 use crate::ports::{Save, Saved};
-
-/// A message whose claim is durable: it may be called for.
-#[derive(Debug)]
-pub struct ClaimedSend(pub(super) PreparedSend);
 
 /// A message of whose claim the store did not say whether it took it. Nobody calls for it, and only this process knows that:
 /// unless it gives the claim back, one that was taken ends in doubt.

@@ -15,13 +15,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Sending;
-use super::claiming::ClaimedSend;
 use super::gate::Place;
 use super::host::Reach;
 use super::in_flight::InHand;
 use super::jobs::End;
 use super::pairs;
-use super::prepare::PreparedSend;
+use super::prepare::{ClaimedSend, PreparedSend};
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;

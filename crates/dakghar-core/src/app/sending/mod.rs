@@ -56,10 +56,10 @@ use spooling::Spooling;
 pub use accept::{AcceptedMessage, Accepting};
 pub use accept_many::{BulkAccepting, BulkResult};
 pub use change::Changing;
-pub use claiming::{ClaimedSend, Claims, UnconfirmedClaim};
+pub use claiming::{Claims, UnconfirmedClaim};
 pub use deliver::EndedCall;
 pub use outages::Outages;
-pub use prepare::{Prepared, PreparedSend, WaitingSend};
+pub use prepare::{ClaimedSend, Prepared, PreparedSend, WaitingSend};
 pub use reconcile::Reconciling;
 pub use withdrawing::Withdrawing;
 

@@ -47,6 +47,10 @@ pub struct PreparedSend {
     pub(super) span: Span,
 }
 
+/// A message whose claim is durable: it may be called for.
+#[derive(Debug)]
+pub struct ClaimedSend(pub(super) PreparedSend);
+
 impl PreparedSend {
     /// Returns its job and drive, to find the message that crashes the worker.
     pub const fn key(&self) -> (JobKey, u32) {

@@ -23,9 +23,9 @@ impl Lanes {
     /// Gives back `count` slots. Where it is not known how many lanes shared the pace when they were taken, it is taken
     /// for the fewest: what is given back too little costs a moment, too much would be given twice.
     pub(super) fn refund(&mut self, count: u32, interval_us: impl Fn(i64) -> i64, lane: Priority) {
-        let interval_us = interval_us(self.tat_us[lane.rank()]);
-        let newest = self.tat_us[lane.rank()] - interval_us;
-        let back = self.interval_at(newest, interval_us, lane);
+        let next = self.tat_us[lane.rank()];
+        let newest = next - interval_us(next);
+        let back = self.interval_at(newest, interval_us(newest), lane);
         self.tat_us[lane.rank()] -= back.saturating_mul(i64::from(count));
     }
 
