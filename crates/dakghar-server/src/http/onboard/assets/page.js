@@ -257,6 +257,16 @@
     }, pause);
   }
 
+  // A code that was sent right before a reload may arrive after it.
+  function lookAgain(count) {
+    setTimeout(async () => {
+      const reply = await ask('GET', '/status').catch(() => null);
+      if (attempt || status.state !== 'invited') return;
+      if (reply && reply.code === 200 && reply.answer.state !== 'invited') follow(reply.answer);
+      else if (count > 1) lookAgain(count - 1);
+    }, 2000);
+  }
+
   function render(now) {
     const before = status;
     status = now;
@@ -373,5 +383,6 @@
 
   render(status);
   if (status.state === 'running' || status.state === 'waiting') follow(status);
+  if (status.state === 'invited') lookAgain(5);
   if (status.state !== 'done') loadSdk();
 })();
