@@ -151,7 +151,7 @@ async fn what_says_nothing_is_no_answer_and_hides_what_was_asked() {
 async fn what_may_drift_of_a_number_is_read_in_one_call_and_without_what_meta_does_not_know() {
     let sim = GraphSim::start(SimConfig::default()).await.expect("it starts");
     let meta = onboarding(&sim.base_url());
-    // What looks like the token is taken out of answers, so it must be like one.
+    // A token is taken out of every answer that quotes it, so one letter would spoil the answer.
     let (token, id) = (Secret::new("EAAG-token"), PhoneNumberId::parse("501").unwrap());
     let as_ = Bearer {
         token: &token,

@@ -91,7 +91,7 @@ impl NumberChecks {
         };
         // All numbers of a tenant share a moment, so that their account is read once for all of them.
         let (_, mark) = tenant.id.as_uuid().as_u64_pair();
-        // What a departure takes back at Meta is no drift.
+        // A departure takes things back at Meta on purpose, which is no drift.
         let is_here = !number.simulated && !tenant.is_leaving(&number.phone_number_id);
         is_here && number.standing.is_due(self.clock.wall(), pace, mark)
     }

@@ -18,12 +18,12 @@ pub const SHARE_MAX: i64 = 950_000;
 pub const SHARE_MIN: i64 = 200_000;
 /// The time in which a share doubles.
 pub const SHARE_DOUBLES_MS: i64 = 20_000;
-/// What a refusal leaves of the share, in tenths.
+/// The part of the share that a refusal leaves, in tenths.
 const TENTHS_LEFT: i64 = 7;
 /// After this time even the smallest share has become the largest one.
 const GROWN_US: i64 = 2 * SHARE_DOUBLES_MS * 1000;
 
-/// What a number has learned.
+/// The share that a number has learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     /// The share from which it grows.

@@ -28,7 +28,7 @@ enum Step {
     Refused,
 }
 
-/// What Meta accepted.
+/// A message that Meta accepted.
 struct Sent {
     at_ms: i64,
     lane: Priority,
