@@ -56,7 +56,8 @@ async fn numbers_are_paced_on_all_nodes_of_a_cluster() {
     let at = now();
     let ask = |number| SlotAsk {
         phone_number_id: phone(number),
-        level: 10.0 / 0.95,
+        // Ten a second with the share that every number begins with.
+        level: 10.0 / 0.65,
         priority: Priority::Normal,
         not_before: at,
     };

@@ -51,6 +51,8 @@
       method,
       cache: 'no-store',
       credentials: 'same-origin',
+      // What was sent goes on when the page is left or reloaded: a code cannot be sent again.
+      keepalive: method === 'POST',
       headers: body ? { 'Content-Type': 'application/json' } : {},
       body: body ? JSON.stringify({ state: page.state, ...body }) : undefined,
     });
@@ -383,6 +385,6 @@
 
   render(status);
   if (status.state === 'running' || status.state === 'waiting') follow(status);
-  if (status.state === 'invited') lookAgain(5);
+  if (status.state === 'invited') lookAgain(15);
   if (status.state !== 'done') loadSdk();
 })();
