@@ -35,7 +35,7 @@ export const newQueue = () => new Queue(QUEUE_NAME, { connection: newRedis(), de
 
 export const newCallbackQueue = () => new Queue(CALLBACK_QUEUE_NAME, { connection: newRedis() });
 
-/** What becomes of the jobs of that queue; one reader for the whole process. */
+/** The outcomes of the jobs of that queue; one reader for the whole process. */
 export const newQueueEvents = () => new QueueEvents(QUEUE_NAME, { connection: newRedis() });
 
 /** Ends the process after `close`, at the first signal. */
