@@ -44,8 +44,7 @@ fn refused(signup: &mut Signup, refusal: &GraphRefusal, now: Timestamp) -> Resul
             signup.forget_code();
             None
         }
-        // The credit line is shared with the operator's own token.
-        Next::NewCode if refusal.code == TOKEN_OVER && signup.step != SignupStep::Credit => {
+        Next::NewCode if refusal.code == TOKEN_OVER => {
             signup.forget_token();
             None
         }
