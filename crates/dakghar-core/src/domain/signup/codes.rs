@@ -190,6 +190,15 @@ pub const CODES: &[CodeRow] = rows! {
 /// The advice for a credit line that its token may not share: that token is the operator's, not the customer's.
 const CREDIT_TOKEN: &str = "Meta does not let the token of the credit line share it, or the customer's token does not work any more. Check SIGNUP_CREDIT_TOKEN and its permissions, then retry; if that does not help, let the customer finish the dialog again.";
 
+/// The advice for a code that Meta does not take, and says nothing of the code itself.
+const NOT_EXCHANGED: &str = "Meta did not exchange the code. Read its message; if it is about the app, check the app's id and secret (APP_ID and APP_SECRET, or dakghar app). Then let the customer finish the dialog again, and retry with the new code.";
+/// The advice for a code that came while a limit was reached.
+const NOT_EXCHANGED_NOW: &str = "Meta takes no more calls for the moment, and the code does not live that long. Wait for some minutes, let the customer finish the dialog again, and retry with the new code.";
+/// The advice where a limit of calls is reached.
+const LIMITED: &str = "Meta takes no more calls for the moment. Nothing to do: it is tried again.";
+/// The advice where Meta's words say more than its code.
+const READ_IT: &str = "Read Meta's message and details, then retry.";
+
 impl CodeRow {
     fn covers(&self, code: i64, subcode: Option<i64>) -> bool {
         self.codes.contains(&code) && (self.subcode.is_none() || self.subcode == subcode)
@@ -217,6 +226,12 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
     }
     // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
     if step == SignupStep::Exchange && verdict.next != Next::Again {
+        let is_of_code = row.is_some_and(|row| row.next == Next::NewCode && row.subcode.is_some());
+        verdict.advice = match verdict.next {
+            Next::Wait(_) => NOT_EXCHANGED_NOW,
+            _ if is_of_code => verdict.advice,
+            _ => NOT_EXCHANGED,
+        };
         verdict.next = Next::NewCode;
     }
     // Another code of the customer's would not change whose credit line it is.
@@ -240,8 +255,13 @@ fn as_for_messages(refusal: &GraphRefusal) -> Verdict {
         RefusalClass::Token => Next::NewCode,
         RefusalClass::Account | RefusalClass::Fail => Next::Stop,
     };
-    Verdict {
-        next,
-        advice: known.advice,
-    }
+    // The rest is said of messages, and there is none here.
+    let advice = match known.class {
+        RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceAccount | RefusalClass::PaceApp => {
+            LIMITED
+        }
+        RefusalClass::Fail => READ_IT,
+        RefusalClass::Retry { .. } | RefusalClass::Token | RefusalClass::Account => known.advice,
+    };
+    Verdict { next, advice }
 }

@@ -242,6 +242,14 @@ fn a_code_that_is_refused_needs_another_one_but_not_when_meta_only_failed() {
     assert_eq!(next(2, None), Next::Again);
     let used = judge(SignupStep::Exchange, &refusal(100, Some(36009)));
     assert!(used.advice.contains("used before"));
+    for code in [100, 190, 4, 80_007, 131_057] {
+        let verdict = judge(SignupStep::Exchange, &refusal(code, None));
+        assert!(
+            verdict.advice.contains("retry with the new code"),
+            "{code}: {}",
+            verdict.advice
+        );
+    }
 }
 
 #[test]
