@@ -6,6 +6,8 @@
 
 mod rows;
 
+use std::time::Duration;
+
 use dakghar_graph_sim::{NewCode, RuleId};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -21,7 +23,9 @@ on_both_backends!(
 );
 
 /// Signups that are under way at a time.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 20;
+/// The wait between two looks at each of them.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The PIN that a number has, in the customer's memory.
 const PIN: &str = "123456";
 /// Meta's word that a number must be deregistered first.
@@ -139,6 +143,7 @@ impl<'a> Signup<'a> {
     async fn until(&self, states: &[&str]) -> Value {
         let mut signup = Value::Null;
         let is_there = eventually(async || {
+            tokio::time::sleep(LOOK_EVERY).await;
             signup = self.product.get(&self.path).await;
             states.iter().any(|state| signup["state"] == *state)
         })
