@@ -35,6 +35,8 @@ const REFUSALS: &[(&str, Then, &[(u32, u32)])] = &[
         "account",
         NeedsCode,
         &[
+            (0, PLAIN),
+            (102, PLAIN),
             (190, PLAIN),
             (190, 458),
             (190, 459),
@@ -49,12 +51,10 @@ const REFUSALS: &[(&str, Then, &[(u32, u32)])] = &[
         "account",
         Stops,
         &[
-            (0, PLAIN),
             (3, PLAIN),
             (10, PLAIN),
             (33, PLAIN),
             (100, 33),
-            (102, PLAIN),
             (104, PLAIN),
             (200, PLAIN),
             (299, PLAIN),
@@ -147,7 +147,7 @@ const REFUSALS: &[(&str, Then, &[(u32, u32)])] = &[
         ],
     ),
     // The step of these facts is optional, but not the token.
-    ("profile", LosesToken, &[(190, PLAIN)]),
+    ("profile", LosesToken, &[(0, PLAIN), (190, PLAIN)]),
     ("profile", LeftOut, &[(10, PLAIN), (100, 33)]),
     ("profile", Waits(MINUTE), &[(80_007, PLAIN)]),
     // The token of the credit line is the operator's: another code would not help.
