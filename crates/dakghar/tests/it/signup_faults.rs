@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::product::{Backend, Product, eventually, on_both_backends, text};
 use crate::signups::{add_account, done, setup};
-use rows::Row;
+use rows::{Row, Then};
 
 on_both_backends!(
     every_refusal_is_told_and_a_retry_finishes_and_nothing_is_done_twice,
@@ -30,46 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const PIN: &str = "123456";
 /// Meta's word that a number must be deregistered first.
 const HALF_DEREGISTERED: u32 = 133_000;
-
-/// The way on from a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// It stops until a retry.
-    Stops,
-    /// It stops until a retry with the PIN of the number.
-    NeedsPin,
-    /// It stops until a retry with another code of the dialog.
-    NeedsCode,
-    /// The answer to the exchange is lost, so the code is used; it stops until a retry with another one.
-    UsedUp,
-    /// It goes on without the step, and stops where it needs the token that is over.
-    LosesToken,
-    /// It waits for so many seconds, or until a retry.
-    Waits(i64),
-    /// It waits for a moment and goes on by itself, once the call succeeds.
-    GoesOn,
-    /// The next try puts it right: it finds what was done, or does what Meta wants to be done before.
-    Heals,
-    /// The step counts as done.
-    Passes,
-    /// The step is optional, and it goes on without.
-    LeftOut,
-}
-
-impl Then {
-    /// The state that it stays in until somebody does something.
-    fn state(self) -> Option<&'static str> {
-        match self {
-            Self::Stops | Self::NeedsPin | Self::NeedsCode | Self::UsedUp | Self::LosesToken => Some("stopped"),
-            Self::Waits(_) | Self::GoesOn => Some("waiting"),
-            Self::Heals | Self::Passes | Self::LeftOut => None,
-        }
-    }
-
-    fn needs_code(self) -> bool {
-        matches!(self, Self::NeedsCode | Self::UsedUp | Self::LosesToken)
-    }
-}
 
 async fn every_refusal_is_told_and_a_retry_finishes_and_nothing_is_done_twice(backend: Backend) {
     walk_all(backend, &rows::refusals()).await;

@@ -2,13 +2,53 @@
 
 use dakghar_graph_sim::{Fault, FaultRule, Match};
 
-use super::Then::{self, GoesOn, Heals, LeftOut, LosesToken, NeedsCode, NeedsPin, Passes, Stops, UsedUp, Waits};
+use Then::{GoesOn, Heals, LeftOut, LosesToken, NeedsCode, NeedsPin, Passes, Stops, UsedUp, Waits};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 
 /// A refusal without a subcode.
 const PLAIN: u32 = 0;
+
+/// The way on from a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It stops until a retry.
+    Stops,
+    /// It stops until a retry with the PIN of the number.
+    NeedsPin,
+    /// It stops until a retry with another code of the dialog.
+    NeedsCode,
+    /// The answer to the exchange is lost, so the code is used; it stops until a retry with another one.
+    UsedUp,
+    /// It goes on without the step, and stops where it needs the token that is over.
+    LosesToken,
+    /// It waits for so many seconds, or until a retry.
+    Waits(i64),
+    /// It waits for a moment and goes on by itself, once the call succeeds.
+    GoesOn,
+    /// The next try puts it right: it finds what was done, or does what Meta wants to be done before.
+    Heals,
+    /// The step counts as done.
+    Passes,
+    /// The step is optional, and it goes on without.
+    LeftOut,
+}
+
+impl Then {
+    /// The state that it stays in until somebody does something.
+    pub fn state(self) -> Option<&'static str> {
+        match self {
+            Self::Stops | Self::NeedsPin | Self::NeedsCode | Self::UsedUp | Self::LosesToken => Some("stopped"),
+            Self::Waits(_) | Self::GoesOn => Some("waiting"),
+            Self::Heals | Self::Passes | Self::LeftOut => None,
+        }
+    }
+
+    pub fn needs_code(self) -> bool {
+        matches!(self, Self::NeedsCode | Self::UsedUp | Self::LosesToken)
+    }
+}
 
 /// Meta's codes of registering and onboarding, and those of rights, accounts and limits that can come with any call: the call that is
 /// refused, how the signup goes on, and the codes with their subcodes.
