@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import places
 from .load import run_load
-from .processes import Process, free_port, inherited, wait_until_ready
+from .processes import Process, free_port, inherited, wait_for_port, wait_until_ready
 from .servers import Servers
 
 ADMIN_KEY = "admin-key-of-the-benchmark"
@@ -85,6 +85,16 @@ class Contender(ABC):
 
     def start_worker(self) -> None:
         """Starts what sends, where that is a process of its own."""
+
+    def call_graph_sim(self) -> str:
+        """From its start on it calls `dakghar graph-sim`, which checks messages as Meta does, and not the peer. Where that
+        listens; it ends with the contender."""
+        port = free_port()
+        command = [str(places.dakghar()), "graph-sim", "--bind", f"127.0.0.1:{port}", "--latency-ms", "1",
+                   "--no-statuses", "--journal", "off"]
+        wait_for_port(port, self._run("graph-sim", command))
+        self.graph_url = f"http://127.0.0.1:{port}"
+        return self.graph_url
 
     def start(self) -> None:
         self.start_api()

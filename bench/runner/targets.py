@@ -112,6 +112,13 @@ class Targets:
                 _at_least("webhook events, 100 a POST", 2, "× Node", self._against("node", "webhook", "batch", "perSecond")),
                 _at_most("p99 of webhook", 0.2, "× Node", self._against("node", "webhook", "single", "p99Ms")),
             ],
+            ("wait", DISTRIBUTED): [
+                _at_least("answers with Meta's id, MongoDB + Redis", 1.5, "× Node", self._against("node", "wait", "graph-peer", "perSecond")),
+                _at_most("answer with Meta's id at 30 % load, p50, MongoDB + Redis", 20, "ms", self._waited("p50Ms", DISTRIBUTED)),
+            ],
+            ("wait", EMBEDDED): [
+                _at_most("answer with Meta's id at 30 % load, p50 above a direct call's, embedded", 5, "ms", self._waited("aboveDirectMs", EMBEDDED)),
+            ],
             **{(scenario, backend): self._flat(scenario, backend) for backend in (DISTRIBUTED, EMBEDDED) for scenario in ("growth", "tenants")},
         }  # fmt: skip
         for backend in (DISTRIBUTED, EMBEDDED):
@@ -132,6 +139,10 @@ class Targets:
                 for case in ("key", "signature")
             ]  # fmt: skip
         return [line for key, found in lines.items() if key in run for line in found]
+
+    def _waited(self, metric: str, backend: str) -> Spread | None:
+        """Promised with `dakghar graph-sim` in Meta's place."""
+        return self._results.spread("wait", "graph-sim", backend, "dakghar", metric)
 
     def _callback_latency(self, backend: str) -> list[Verdict]:
         def of(case: str, metric: str) -> Spread | None:

@@ -17,7 +17,7 @@ use crate::histogram::Histogram;
 use crate::sends::{Failures, SendArgs, Sends, now_us};
 
 /// Requests under way at most; what is due beyond them waits, and its latency counts on.
-const UNDER_WAY_MAX: usize = 512;
+pub(crate) const UNDER_WAY_MAX: usize = 512;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,21 +42,21 @@ pub(crate) struct Args {
     patience_seconds: f64,
 }
 
-/// When each message is due, from the start of the run.
-fn schedule(args: &Args) -> Vec<Duration> {
+/// When each message is due within so many seconds, from the start of the run: at equal distances, or at random ones with
+/// the same mean.
+pub(crate) fn schedule(rate: f64, seconds: f64, is_even: bool) -> Vec<Duration> {
     // The same for every contender.
     let mut random = rand::rngs::StdRng::seed_from_u64(7);
-    let end = args.warmup_seconds + args.seconds;
     let mut at = 0.0;
     let mut due = Vec::new();
-    while at < end {
+    while at < seconds {
         due.push(Duration::from_secs_f64(at));
-        let share: f64 = if args.even {
+        let share: f64 = if is_even {
             1.0
         } else {
             -(1.0 - random.random::<f64>()).ln()
         };
-        at += share / args.rate;
+        at += share / rate;
     }
     due
 }
@@ -70,7 +70,7 @@ struct Tally {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
-    let due = schedule(&args);
+    let due = schedule(args.rate, args.warmup_seconds + args.seconds, args.even);
     let last = due.last().copied().unwrap_or_default();
     let measured_from = Duration::from_secs_f64(args.warmup_seconds);
     let sends = Sends::of(&args.sends)?;

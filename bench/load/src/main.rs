@@ -26,6 +26,7 @@ mod receiver_peer;
 mod sends;
 mod servers;
 mod tenants;
+mod wait;
 mod webhook;
 
 use std::io::Write as _;
@@ -59,6 +60,10 @@ enum Command {
     TimedWebhooks(webhook::timed::Args),
     /// Send at a given rate: latency of the answer, and until the call reaches Graph
     Latency(latency::Args),
+    /// Send through Meta's own face as fast as N connections can, for a time: answers with Meta's own id per second
+    Wait(wait::Args),
+    /// The same at a given rate, through a contender or to Graph itself: latency of the answer
+    WaitPaced(wait::paced::Args),
     /// Wait for the first accepted send after a start
     First(first::Args),
     /// Read pages of messages under several filters, one after the other: milliseconds
@@ -101,6 +106,8 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Webhook(args) => webhook::run(args).await,
         Command::TimedWebhooks(args) => webhook::timed::run(args).await,
         Command::Latency(args) => latency::run(args).await,
+        Command::Wait(args) => wait::run(args).await,
+        Command::WaitPaced(args) => wait::paced::run(args).await,
         Command::First(args) => first::run(&args).await,
         Command::List(args) => list::run(&args).await,
         Command::Profile(args) => plans::profile(&args).await,

@@ -25,6 +25,8 @@ pub(crate) struct TargetArgs {
 
 const CONNECTIONS: usize = 16;
 const PHONE_NUMBER_ID_BASE: u64 = 100_000_000_000_000;
+/// The version that contenders call Meta with unless told otherwise.
+const GRAPH_VERSION: &str = "v25.0";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -62,6 +64,11 @@ pub(crate) struct Tenant {
 impl Tenant {
     pub(crate) fn send_path(&self) -> String {
         format!("/tenants/{}/send", self.tenant_id)
+    }
+
+    /// The path of Meta's own face.
+    pub(crate) fn graph_path(&self) -> String {
+        format!("/{GRAPH_VERSION}/{}/messages", self.phone_number_id)
     }
 
     pub(crate) fn messages_path(&self) -> String {

@@ -10,9 +10,10 @@ from .keys import Keys
 from .latency import Latency
 from .memory import Memory
 from .start import Start
+from .wait import Wait
 from .webhook import Webhook, WebhookRate
 
 ALL: list[Scenario] = [
-    Accept(), Drain(), Webhook(), WebhookRate(), Callbacks(), CallbackLatency(), CallbackMemory(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+    Accept(), Drain(), Wait(), Webhook(), WebhookRate(), Callbacks(), CallbackLatency(), CallbackMemory(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
     Keys(),
 ]  # fmt: skip

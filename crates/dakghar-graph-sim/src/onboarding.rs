@@ -157,7 +157,7 @@ pub struct OnboardingCall {
     pub at: Timestamp,
     /// Which call: `exchange`, `subscribe`, `register` …
     pub call: &'static str,
-    /// The account or number that it was about; of an exchange the code.
+    /// The account or number that it was about; of an exchange the code, of a look at a token its first account.
     pub about: String,
     /// Whether it was done.
     pub is_done: bool,

@@ -3,9 +3,11 @@
 import express from 'express';
 
 import { config } from './config.js';
-import { closeOnSignal, connectStore, newCallbackQueue, newQueue } from './connections.js';
+import { closeOnSignal, connectStore, newCallbackQueue, newQueue, newQueueEvents } from './connections.js';
 import { hashOf, isKey } from './crypto.js';
+import { sendAsMeta } from './metaFace.js';
 import { isDuplicateKey } from './models.js';
+import { Outcomes } from './outcomes.js';
 import { acceptMessage } from './send.js';
 import { isTenantId, registerTenant, setCallback } from './tenants.js';
 import { receiveWebhook, verifyWebhook } from './webhook.js';
@@ -40,7 +42,8 @@ async function putCallback(request, response) {
 
 await connectStore();
 const [queue, callbacks] = [newQueue(), newCallbackQueue()];
-await Promise.all([queue.waitUntilReady(), callbacks.waitUntilReady()]);
+const events = config.answersWithWamid ? newQueueEvents() : undefined;
+await Promise.all([queue.waitUntilReady(), callbacks.waitUntilReady(), events?.waitUntilReady()]);
 
 const app = express();
 app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
@@ -50,6 +53,7 @@ app.post('/whatsapp/webhook', express.raw({ type: () => true, limit: '4mb' }), r
 app.post('/tenants/register', express.json(), register);
 app.put('/tenants/:tenantId/callback', express.json(), putCallback);
 app.post('/tenants/:tenantId/send', express.json(), acceptMessage(queue));
+if (events) app.post(`/${config.apiVersion}/:phoneNumberId/messages`, express.json(), sendAsMeta(queue, new Outcomes(events)));
 app.use((error, _request, response, _next) => {
   const status = error.status ?? 500;
   if (status >= 500) console.error(error);
@@ -61,5 +65,5 @@ server.keepAliveTimeout = 60_000;
 
 closeOnSignal(async () => {
   server.close();
-  await Promise.all([queue.close(), callbacks.close()]);
+  await Promise.all([queue.close(), callbacks.close(), events?.close()]);
 });

@@ -17,5 +17,7 @@ export const config = Object.freeze({
   adminApiKey: process.env.ADMIN_API_KEY,
   graphBaseUrl: process.env.GRAPH_BASE_URL ?? 'https://graph.facebook.com',
   apiVersion: process.env.WHATSAPP_API_VERSION ?? 'v25.0',
+  // Only then anybody reads the queue's events: they cost every message something.
+  answersWithWamid: process.env.GRAPH_ANSWER === 'wait',
   workerConcurrency: Number(process.env.WORKER_CONCURRENCY ?? 100),
 });

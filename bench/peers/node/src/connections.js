@@ -1,6 +1,6 @@
 // The long-lived connections of a process: MongoDB's pool and the queue. Nothing connects per request.
 
-import { Queue } from 'bullmq';
+import { Queue, QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 
@@ -34,6 +34,9 @@ export const newRedis = () => new Redis(config.redisUrl, { maxRetriesPerRequest:
 export const newQueue = () => new Queue(QUEUE_NAME, { connection: newRedis(), defaultJobOptions: JOB_OPTIONS });
 
 export const newCallbackQueue = () => new Queue(CALLBACK_QUEUE_NAME, { connection: newRedis() });
+
+/** The outcomes of the jobs of that queue; one reader for the whole process. */
+export const newQueueEvents = () => new QueueEvents(QUEUE_NAME, { connection: newRedis() });
 
 /** Ends the process after `close`, at the first signal. */
 export function closeOnSignal(close) {

@@ -48,6 +48,7 @@ const byNumber = new Cache(async (phoneNumberId) => remember(await Tenant.findOn
 export const isTenantId = (text) => /^[0-9a-f]{24}$/.test(text);
 export const findTenant = (id) => byId.get(String(id));
 export const findTenantByNumber = (phoneNumberId) => byNumber.get(phoneNumberId);
+export const bearerOf = (request) => request.get('authorization')?.replace(/^Bearer /i, '');
 export const mayActFor = (tenant, apiKey) => isKey(apiKey, tenant.apiKeyHash);
 
 export async function registerTenant({ name, phoneNumberId, accessToken }) {

@@ -9,12 +9,13 @@ import { closeGraph, sendText } from './graph.js';
 import { Message, RANKS } from './models.js';
 import { findTenant } from './tenants.js';
 
+/** Sends the message unless that was done before; its wamid, which whoever waits for the job learns. */
 async function send({ data: { messageId, tenantId } }) {
   const [message, tenant] = await Promise.all([
-    Message.findOne({ _id: messageId, tenantId }, { status: 1, to: 1, content: 1 }).lean(),
+    Message.findOne({ _id: messageId, tenantId }, { status: 1, to: 1, content: 1, wamid: 1 }).lean(),
     findTenant(tenantId),
   ]);
-  if (!message || !tenant || message.status !== 'queued') return;
+  if (!message || !tenant || message.status !== 'queued') return message?.wamid;
   const wamid = tenant.accessToken.startsWith('mock_')
     ? `wamid.mock.${messageId}`
     : await sendText({ ...tenant, to: message.to, content: message.content });
@@ -22,6 +23,7 @@ async function send({ data: { messageId, tenantId } }) {
     { _id: messageId, rank: { $lt: RANKS.sent } },
     { $set: { status: 'sent', rank: RANKS.sent, wamid } },
   );
+  return wamid;
 }
 
 await connectStore();

@@ -53,7 +53,8 @@ impl RetentionTime {
         if kept.is_none_or(|kept| kept < watched.at) {
             self.store.keep_retention_time(watched.at).await?;
         }
-        if last.is_none() {
+        // A store that is new has nothing old.
+        if last.is_none() && kept.is_some() {
             tell(now.since(watched.at));
         }
         *self.watched.lock() = Some(watched);

@@ -135,7 +135,7 @@ impl Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
-    /// The number in the URL path; of calls that connect numbers the account or number that they are about.
+    /// The number in the URL path; of calls that connect numbers the account or number that they are about, as in their journal.
     pub phone_number_id: Option<String>,
     /// A call that connects numbers, by its name in their journal, such as `register`. Without it only sends are meant.
     pub call: Option<String>,

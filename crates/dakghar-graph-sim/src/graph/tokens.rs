@@ -48,10 +48,13 @@ pub(crate) async fn debug(
     Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Response {
+    let asked_about = query.input_token.as_deref().map(|token| state.known_tokens.get(token));
+    let account = asked_about.and_then(|token| token.waba_ids.into_iter().next());
+    let account = account.unwrap_or_default();
     let ask = Ask {
         call: "debug_token",
         version: &version,
-        about: "",
+        about: &account,
     };
     serve(&state, &connection, ask, || {
         let (id, secret) = bearer(&headers)

@@ -72,6 +72,8 @@ mod secrets;
 mod seed;
 mod signal;
 mod signatures;
+mod signup_faults;
+mod signup_storm;
 mod signups;
 mod spool;
 mod surroundings;

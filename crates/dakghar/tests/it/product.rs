@@ -336,12 +336,7 @@ impl Product {
 
     /// Waits until that process has ended by itself, and returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
-        let mut process = self.processes.pop().expect("a process");
-        tokio::task::spawn_blocking(move || process.wait())
-            .await
-            .expect("joined")
-            .expect("ended")
-            .code()
+        exit_code(self.processes.pop().expect("a process")).await
     }
 
     /// The status of the answer, if there is one.
@@ -372,12 +367,13 @@ impl Product {
     /// SIGTERM to the process that was started at this position, and its exit code.
     pub async fn terminate_process(&mut self, index: usize) -> Option<i32> {
         self.signal_process(index, "TERM");
-        let mut process = self.processes.remove(index);
-        tokio::task::spawn_blocking(move || process.wait())
-            .await
-            .expect("joined")
-            .expect("ended")
-            .code()
+        exit_code(self.processes.remove(index)).await
+    }
+
+    /// kill -9, to the process that was started at this position.
+    pub async fn kill_process(&mut self, index: usize) {
+        self.signal_process(index, "KILL");
+        exit_code(self.processes.remove(index)).await;
     }
 
     /// A signal, by its name, to the process that was started at this position.
@@ -548,6 +544,11 @@ impl Drop for Product {
             eprintln!("--- the program's log ---\n{}", tail(&self.log()));
         }
     }
+}
+
+async fn exit_code(mut process: Child) -> Option<i32> {
+    let ended = tokio::task::spawn_blocking(move || process.wait()).await;
+    ended.expect("joined").expect("ended").code()
 }
 
 /// Meta's service is not available for the moment: it refuses, and may be asked again.

@@ -17,21 +17,26 @@ on_both_backends!(
 const WABA: &str = "900";
 const NUMBER: &str = "501";
 
-/// A product, a tenant with a first number, and an account with a new one at Meta.
-async fn with_account(backend: Backend) -> (Product, Tenant) {
-    let setup = Setup::on(backend).env("APP_ID", "4242");
-    let setup = setup
+/// An installation that connects numbers, and shares its credit line with their accounts.
+pub fn setup(backend: Backend) -> Setup {
+    Setup::on(backend)
+        .env("APP_ID", "4242")
         .env("SIGNUP_CREDIT_LINE", "77")
         .env("SIGNUP_CREDIT_TOKEN", "EAAG-partner-canary")
         .env("SIGNUP_CONFIG_ID", "7007")
-        .env("PUBLIC_URL", "https://gateway.example.com");
-    let product = setup.start().await;
+        .env("PUBLIC_URL", "https://gateway.example.com")
+}
+
+/// A product, a tenant with a first number, and an account with a new one at Meta.
+async fn with_account(backend: Backend) -> (Product, Tenant) {
+    let product = setup(backend).start().await;
     let tenant = product.tenant("111", "EAAG-first-canary").await;
     add_account(&product, WABA, NUMBER);
     (product, tenant)
 }
 
-fn add_account(product: &Product, waba_id: &str, number: &str) {
+/// An account that nobody pays for, with a number that is not registered.
+pub fn add_account(product: &Product, waba_id: &str, number: &str) {
     product.sim.set_number(Number {
         waba_id: waba_id.to_owned(),
         ..Number::derived(number)
@@ -61,7 +66,7 @@ async fn until(product: &Product, path: &str, states: &[&str]) -> Value {
 }
 
 /// How often Meta did what this call asks for.
-fn done(product: &Product, call: &str, about: &str) -> usize {
+pub fn done(product: &Product, call: &str, about: &str) -> usize {
     let journal = product.sim.onboarding_journal();
     let done = journal.iter().filter(|entry| entry.call == call && entry.is_done);
     done.filter(|entry| about.is_empty() || entry.about == about).count()
@@ -83,7 +88,8 @@ fn assert_done_once(product: &Product) {
     }
 }
 
-async fn sends_from(product: &Product, tenant: &Tenant, number: &str) {
+/// Sends a message from the number, and waits until it has arrived.
+pub async fn sends_from(product: &Product, tenant: &Tenant, number: &str) {
     let path = format!("/tenants/{}/send", tenant.id);
     let body = json!({"to": "+919111111111", "text": "the first", "from": number});
     let sent = text(&product.post(&path, body).await["messageId"]);

@@ -8,8 +8,8 @@ use crate::domain::graph_error::GraphRefusal;
 use crate::domain::signup::{Next, Reason, Signup, SignupStep, Trouble, judge};
 use crate::ports::NumberCallFailure;
 
-/// Meta's code for a token that does not work any more.
-const TOKEN_OVER: i64 = 190;
+/// Meta's codes for a token that does not work any more.
+const TOKEN_OVER: [i64; 3] = [0, 102, 190];
 
 /// Says what follows from a call that did not succeed.
 pub(super) fn after(signup: &mut Signup, failure: NumberCallFailure, now: Timestamp) -> Result<Taken, Halt> {
@@ -44,8 +44,7 @@ fn refused(signup: &mut Signup, refusal: &GraphRefusal, now: Timestamp) -> Resul
             signup.forget_code();
             None
         }
-        // The credit line is shared with the operator's own token.
-        Next::NewCode if refusal.code == TOKEN_OVER && signup.step != SignupStep::Credit => {
+        Next::NewCode if TOKEN_OVER.contains(&refusal.code) => {
             signup.forget_token();
             None
         }

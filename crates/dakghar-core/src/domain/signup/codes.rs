@@ -165,6 +165,14 @@ pub const CODES: &[CodeRow] = rows! {
         "Figures about templates are not available. Switch template insights on in WhatsApp Manager, then retry.";
 
     // Rights.
+    0 => Next::NewCode,
+        "Meta could not tell who was calling: the token has ended. Let the customer finish the dialog again, and retry with the new code.";
+    102 => Next::NewCode,
+        "The session behind the token is over. Let the customer finish the dialog again, and retry with the new code.";
+    104 => Next::Stop,
+        "Meta did not take the proof that came with the token. Check the app's secret (APP_SECRET, or dakghar app), then retry.";
+    131_005 => Next::NewCode,
+        "Meta denies the token access to the account. Let the customer finish the dialog again with all permissions, and retry with the new code.";
     3 => Next::Stop,
         "The app lacks a capability. Have it reviewed for advanced access to whatsapp_business_management and whatsapp_business_messaging, then retry.";
     10 => Next::NewCode,
@@ -173,9 +181,23 @@ pub const CODES: &[CodeRow] = rows! {
         "The token does not work any more. Let the customer finish the dialog again, and retry with the new code.";
     200..=299 => Next::NewCode,
         "The token lacks a permission for the account. Let the customer finish the dialog again with all permissions, and retry with the new code.";
+    2_494_100 => wait(5 * MINUTE),
+        "The number is being moved. Nothing to do: it is tried again after five minutes.";
     2494000..=2_494_999 => Next::Stop,
         "Read Meta's message and details, then retry.";
 };
+
+/// The advice for a credit line that its token may not share: that token is the operator's, not the customer's.
+const CREDIT_TOKEN: &str = "Meta does not let the token of the credit line share it, or the customer's token does not work any more. Check SIGNUP_CREDIT_TOKEN and its permissions, then retry; if that does not help, let the customer finish the dialog again.";
+
+/// The advice for a code that Meta does not take, and says nothing of the code itself.
+const NOT_EXCHANGED: &str = "Meta did not exchange the code. Read its message; if it is about the app, check the app's id and secret (APP_ID and APP_SECRET, or dakghar app). Then let the customer finish the dialog again, and retry with the new code.";
+/// The advice for a code that came while a limit was reached.
+const NOT_EXCHANGED_NOW: &str = "Meta takes no more calls for the moment, and the code does not live that long. Wait for some minutes, let the customer finish the dialog again, and retry with the new code.";
+/// The advice where a limit of calls is reached.
+const LIMITED: &str = "Meta takes no more calls for the moment. Nothing to do: it is tried again.";
+/// The advice where Meta's words say more than its code.
+const READ_IT: &str = "Read Meta's message and details, then retry.";
 
 impl CodeRow {
     fn covers(&self, code: i64, subcode: Option<i64>) -> bool {
@@ -204,7 +226,20 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
     }
     // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
     if step == SignupStep::Exchange && verdict.next != Next::Again {
+        let is_of_code = row.is_some_and(|row| row.next == Next::NewCode && row.subcode.is_some());
+        verdict.advice = match verdict.next {
+            Next::Wait(_) => NOT_EXCHANGED_NOW,
+            _ if is_of_code => verdict.advice,
+            _ => NOT_EXCHANGED,
+        };
         verdict.next = Next::NewCode;
+    }
+    // Another code of the customer's would not change whose credit line it is.
+    if step == SignupStep::Credit && verdict.next == Next::NewCode {
+        verdict = Verdict {
+            next: Next::Stop,
+            advice: CREDIT_TOKEN,
+        };
     }
     verdict
 }
@@ -220,8 +255,13 @@ fn as_for_messages(refusal: &GraphRefusal) -> Verdict {
         RefusalClass::Token => Next::NewCode,
         RefusalClass::Account | RefusalClass::Fail => Next::Stop,
     };
-    Verdict {
-        next,
-        advice: known.advice,
-    }
+    // The rest is said of messages, and there is none here.
+    let advice = match known.class {
+        RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceAccount | RefusalClass::PaceApp => {
+            LIMITED
+        }
+        RefusalClass::Fail => READ_IT,
+        RefusalClass::Retry { .. } | RefusalClass::Token | RefusalClass::Account => known.advice,
+    };
+    Verdict { next, advice }
 }

@@ -211,8 +211,12 @@ fn codes_lead_where_their_table_says() {
         (133_016, wait(72 * 3_600)),
         (2_388_012, Next::Pass),
         (190, Next::NewCode),
+        (0, Next::NewCode),
+        (104, Next::Stop),
         (131_000, Next::Again),
         (4, wait(60)),
+        (2_494_100, wait(300)),
+        (2_494_101, Next::Stop),
         (131_031, Next::Stop),
     ] {
         assert_eq!(next(code), expected, "{code}");
@@ -238,6 +242,29 @@ fn a_code_that_is_refused_needs_another_one_but_not_when_meta_only_failed() {
     assert_eq!(next(2, None), Next::Again);
     let used = judge(SignupStep::Exchange, &refusal(100, Some(36009)));
     assert!(used.advice.contains("used before"));
+    for code in [100, 190, 4, 80_007, 131_057] {
+        let verdict = judge(SignupStep::Exchange, &refusal(code, None));
+        assert!(
+            verdict.advice.contains("retry with the new code"),
+            "{code}: {}",
+            verdict.advice
+        );
+    }
+}
+
+#[test]
+fn a_credit_line_that_may_not_be_shared_is_the_operators_matter() {
+    for code in [0, 10, 190, 200] {
+        let verdict = judge(SignupStep::Credit, &refusal(code, None));
+        assert_eq!(verdict.next, Next::Stop, "{code}");
+        assert!(
+            verdict.advice.contains("SIGNUP_CREDIT_TOKEN"),
+            "{code}: {}",
+            verdict.advice
+        );
+    }
+    let busy = judge(SignupStep::Credit, &refusal(2, None));
+    assert_eq!(busy.next, Next::Again);
 }
 
 #[test]

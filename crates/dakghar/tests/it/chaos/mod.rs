@@ -83,7 +83,7 @@ fn rate() -> u32 {
 }
 
 /// What a row chooses by, and its seed.
-fn dice() -> (StdRng, u64) {
+pub fn dice() -> (StdRng, u64) {
     let seed = setting("CHAOS_SEED").unwrap_or_else(|| rand::random::<u32>().into());
     println!("CHAOS_SEED={seed}");
     (StdRng::seed_from_u64(seed), seed)
