@@ -45,6 +45,7 @@ mod signup_settings;
 mod stale;
 mod tenants;
 mod tokens;
+mod under_way;
 mod waiting;
 
 use std::sync::Arc;

@@ -4,20 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{Departing, Failure};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use super::rounds::rounds;
 
 /// The least wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until `stopping`. A step that it leaves half done is taken again by whoever goes on.
 pub async fn run_departer(departing: Arc<Departing>, stopping: CancellationToken) {
-    let work = async {
-        loop {
-            let done = departing.work().await;
-            sleep(wait_after(&departing, done)).await;
-        }
-    };
+    let work = rounds(async || wait_after(&departing, departing.work().await));
     stopping.run_until_cancelled(work).await;
 }
 

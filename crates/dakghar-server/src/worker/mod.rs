@@ -18,6 +18,7 @@ mod outcomes;
 mod reconciler;
 mod redriver;
 mod retention;
+mod rounds;
 mod sender;
 mod sequencer;
 mod standstill;

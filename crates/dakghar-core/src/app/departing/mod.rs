@@ -36,6 +36,7 @@ use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
 use super::tenants::Tenants;
 use super::tokens::AppSecrets;
+use super::under_way::UnderWay;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::departure::{Departure, NewDeparture};
 use crate::domain::ids::DepartureId;
@@ -68,6 +69,7 @@ pub struct Departing {
     /// The URL that signups set in place of the app's own, if they do.
     webhook_url: Option<Arc<str>>,
     process: Arc<str>,
+    under_way: UnderWay<DepartureId>,
     is_sole_sender: bool,
     ledger: Ledger,
 }
@@ -95,6 +97,7 @@ impl Departing {
             outages,
             webhook_url: settings.signups.webhook.as_ref().map(|webhook| webhook.url.clone()),
             process: settings.worker_id.clone(),
+            under_way: UnderWay::default(),
             is_sole_sender: settings.is_sole_sender,
             ledger: Ledger::new(ports),
         }

@@ -20,12 +20,16 @@ const DUE_MAX: u32 = 64;
 const AT_ONCE: usize = 16;
 
 impl Departing {
-    /// Takes the next step of every departure that is due. Returns how long to wait until the next round.
+    /// Takes the next step of every departure that is due. Several rounds may go on at a time. Returns how long to wait until the next round.
     pub async fn work(&self) -> Result<Duration, Failure> {
         let now = self.clock.now();
         let due = self.store.due_departures(now, DUE_MAX).await?;
-        let own = due.into_iter().filter(|departure| !self.is_elsewhere(departure, now));
-        let steps = join_all(own.take(AT_ONCE).map(|departure| self.step(departure))).await;
+        let own = due
+            .into_iter()
+            .filter(|departure| !self.is_elsewhere(departure, now))
+            .filter_map(|departure| Some((self.under_way.begin(departure.id)?, departure)));
+        let step = async |(_turn, departure)| self.step(departure).await;
+        let steps = join_all(own.take(AT_ONCE).map(step)).await;
         let mut has_moved = false;
         for step in steps {
             has_moved |= step?;
@@ -45,12 +49,9 @@ impl Departing {
 
     /// Takes the next step of a departure. Returns true if that is saved.
     async fn step(&self, mut departure: Departure) -> Result<bool, Failure> {
-        let now = self.clock.now();
-        let lease = departure.lease.as_ref();
-        let is_own = lease.is_some_and(|lease| lease.owner == self.process && lease.until > now);
         departure.next_at = None;
-        departure.keep_for(&self.process, now);
-        if !is_own && !self.save(&mut departure).await? {
+        departure.keep_for(&self.process, self.clock.now());
+        if !self.save(&mut departure).await? {
             return Ok(false);
         }
         if departure.state == DepartureState::Cancelling {

@@ -38,6 +38,7 @@ use super::stale::ROUNDS_MAX;
 use super::tenants::Tenants;
 use super::tenants::leaving::check_stays;
 use super::tokens::AppSecrets;
+use super::under_way::UnderWay;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::ids::{AppId, SignupId};
 use crate::domain::page::{Listed, PageLimit};
@@ -73,6 +74,7 @@ pub struct Onboarding {
     outages: Outages,
     settings: SignupSettings,
     process: Arc<str>,
+    under_way: UnderWay<SignupId>,
     is_sole_sender: bool,
     ledger: Ledger,
 }
@@ -100,6 +102,7 @@ impl Onboarding {
             outages,
             settings: settings.signups.clone(),
             process: settings.worker_id.clone(),
+            under_way: UnderWay::default(),
             is_sole_sender: settings.is_sole_sender,
             ledger: Ledger::new(ports),
         }

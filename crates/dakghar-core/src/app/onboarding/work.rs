@@ -23,7 +23,7 @@ const DUE_MAX: u32 = 256;
 const AT_ONCE: usize = 64;
 
 impl Onboarding {
-    /// Exchanges the codes that wait for it. Returns how long to wait until the next round.
+    /// Exchanges the codes that wait for it. Several rounds may go on at a time, of this and of [`Self::work`]. Returns how long to wait until the next round.
     pub async fn exchange_codes(&self) -> Result<Duration, Failure> {
         self.round(|step| step == SignupStep::Exchange).await
     }
@@ -43,8 +43,10 @@ impl Onboarding {
         let due = self.store.due_signups(now, DUE_MAX).await?;
         let own = due
             .into_iter()
-            .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now));
-        let steps = join_all(own.take(AT_ONCE).map(|signup| self.step(signup))).await;
+            .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now))
+            .filter_map(|signup| Some((self.under_way.begin(signup.id)?, signup)));
+        let step = async |(_turn, signup)| self.step(signup).await;
+        let steps = join_all(own.take(AT_ONCE).map(step)).await;
         let mut has_moved = false;
         for step in steps {
             has_moved |= step?;
@@ -59,12 +61,9 @@ impl Onboarding {
 
     /// Takes the next step of a signup. Returns true if that is saved.
     async fn step(&self, mut signup: Signup) -> Result<bool, Failure> {
-        let now = self.clock.now();
-        let lease = signup.lease.as_ref();
-        let is_own = lease.is_some_and(|lease| lease.owner == self.process && lease.until > now);
         signup.next_at = None;
-        signup.keep_for(&self.process, now);
-        if !is_own && !self.save(&mut signup).await? {
+        signup.keep_for(&self.process, self.clock.now());
+        if !self.save(&mut signup).await? {
             return Ok(false);
         }
         let step = signup.step;
