@@ -13,7 +13,8 @@ const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until `stopping`. A step that it leaves half done is taken again by whoever goes on.
 pub async fn run_departer(departing: Arc<Departing>, stopping: CancellationToken) {
-    let work = rounds(async || wait_after(&departing, departing.work().await));
+    let departing = &*departing;
+    let work = rounds(|| async { wait_after(departing, departing.work().await) });
     stopping.run_until_cancelled(work).await;
 }
 

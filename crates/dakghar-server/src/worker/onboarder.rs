@@ -13,8 +13,9 @@ const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until `stopping`. A step that it leaves half done is taken again by whoever goes on.
 pub async fn run_onboarder(onboarding: Arc<Onboarding>, stopping: CancellationToken) {
-    let exchange = rounds(async || wait_after(&onboarding, onboarding.exchange_codes().await));
-    let work = rounds(async || wait_after(&onboarding, onboarding.work().await));
+    let onboarding = &*onboarding;
+    let exchange = rounds(|| async { wait_after(onboarding, onboarding.exchange_codes().await) });
+    let work = rounds(|| async { wait_after(onboarding, onboarding.work().await) });
     let both = async { tokio::join!(exchange, work) };
     stopping.run_until_cancelled(both).await;
 }

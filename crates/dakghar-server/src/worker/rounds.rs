@@ -13,13 +13,22 @@ const APART: Duration = Duration::from_millis(500);
 
 /// Works round after round. `work` returns the wait that would be right for one round alone: so many look no more often
 /// than one.
-pub(super) async fn rounds(work: impl AsyncFn() -> Duration) {
-    let one = async |n: u32| -> Infallible {
-        sleep(APART * n).await;
-        loop {
-            let wait = work().await;
-            sleep(wait * ROUNDS).await;
-        }
-    };
-    join_all((0..ROUNDS).map(one)).await;
+pub(super) async fn rounds<Work, Done>(work: Work)
+where
+    Work: Fn() -> Done,
+    Done: Future<Output = Duration>,
+{
+    join_all((0..ROUNDS).map(|n| one(n, &work))).await;
+}
+
+async fn one<Work, Done>(n: u32, work: &Work) -> Infallible
+where
+    Work: Fn() -> Done,
+    Done: Future<Output = Duration>,
+{
+    sleep(APART * n).await;
+    loop {
+        let wait = work().await;
+        sleep(wait * ROUNDS).await;
+    }
 }

@@ -28,7 +28,10 @@ impl Departing {
             .into_iter()
             .filter(|departure| !self.is_elsewhere(departure, now))
             .filter_map(|departure| Some((self.under_way.begin(departure.id)?, departure)));
-        let step = async |(_turn, departure)| self.step(departure).await;
+        let step = |(turn, departure)| async move {
+            let _turn = turn;
+            self.step(departure).await
+        };
         let steps = join_all(own.take(AT_ONCE).map(step)).await;
         let mut has_moved = false;
         for step in steps {

@@ -45,7 +45,10 @@ impl Onboarding {
             .into_iter()
             .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now))
             .filter_map(|signup| Some((self.under_way.begin(signup.id)?, signup)));
-        let step = async |(_turn, signup)| self.step(signup).await;
+        let step = |(turn, signup)| async move {
+            let _turn = turn;
+            self.step(signup).await
+        };
         let steps = join_all(own.take(AT_ONCE).map(step)).await;
         let mut has_moved = false;
         for step in steps {
