@@ -118,7 +118,8 @@ impl<'a> Signup<'a> {
         let signup = self.until(&[state, "done"]).await;
         assert_eq!(signup["state"], state, "{row:?}: {signup:#}");
         let step = match row.then {
-            Then::LosesToken => "tenant",
+            // Whose account it is is asked with that token.
+            Then::LosesToken => "credit",
             _ => row.step(),
         };
         assert_eq!(signup["step"], step, "{row:?}: {signup:#}");

@@ -1,4 +1,4 @@
-//! The work on departures: one step of each at a time.
+//! The work on departures.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::metrics::DepartureStepEnd;
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// Departures that are looked at in one round, those that are due longest.
 const DUE_MAX: u32 = 64;
-/// Steps that are taken at the same time.
+/// Departures that a round carries on at the same time.
 const AT_ONCE: usize = 16;
 
 impl Departing {
-    /// Takes the next step of every departure that is due. Several rounds may go on at a time. Returns how long to wait until the next round.
+    /// Takes the steps of every departure that is due. Several rounds may go on at a time. Returns how long to wait until the next round.
     pub async fn work(&self) -> Result<Duration, Failure> {
         let now = self.clock.now();
         let due = self.store.due_departures(now, DUE_MAX).await?;
@@ -28,11 +28,11 @@ impl Departing {
             .into_iter()
             .filter(|departure| !self.is_elsewhere(departure, now))
             .filter_map(|departure| Some((self.under_way.begin(departure.id)?, departure)));
-        let step = |(turn, departure)| async move {
+        let steps = own.take(AT_ONCE).map(|(turn, departure)| async move {
             let _turn = turn;
-            self.step(departure).await
-        };
-        let steps = join_all(own.take(AT_ONCE).map(step)).await;
+            self.carry_on(departure).await
+        });
+        let steps = join_all(steps).await;
         let mut has_moved = false;
         for step in steps {
             has_moved |= step?;
@@ -50,18 +50,28 @@ impl Departing {
         !self.is_sole_sender && departure.is_held_by_other(&self.process, now)
     }
 
-    /// Takes the next step of a departure. Returns true if that is saved.
-    async fn step(&self, mut departure: Departure) -> Result<bool, Failure> {
+    /// Takes the steps of a departure, one after the other, as long as nothing is to be waited for. Returns true if one is
+    /// saved.
+    async fn carry_on(&self, mut departure: Departure) -> Result<bool, Failure> {
         departure.next_at = None;
         departure.keep_for(&self.process, self.clock.now());
-        if !self.save(&mut departure).await? {
-            return Ok(false);
+        // It may have changed since it was read.
+        let mut has_moved = false;
+        let mut is_saved = self.save(&mut departure).await?;
+        while is_saved && departure.lease.is_some() {
+            is_saved = self.step(&mut departure).await?;
+            has_moved |= is_saved;
         }
+        Ok(has_moved)
+    }
+
+    /// Takes the next step of a departure. Returns true if that is saved.
+    async fn step(&self, departure: &mut Departure) -> Result<bool, Failure> {
         if departure.state == DepartureState::Cancelling {
             return self.call_off(departure).await;
         }
         let before = departure.clone();
-        let taken = self.take(&mut departure).await;
+        let taken = self.take(departure).await;
         let now = self.clock.now();
         let end = match taken {
             Ok(Taken::End(state, note)) => {
@@ -79,24 +89,24 @@ impl Departing {
             Err(Halt::Failure(failure)) if failure.is_retryable() => return Err(failure),
             Err(Halt::Failure(failure)) => {
                 let trouble = StepTrouble::new(DepartureReason::Internal, Some(&failure.to_string()));
-                fail(&mut departure, trouble, None, now)
+                fail(departure, trouble, None, now)
             }
-            Err(Halt::Trouble(trouble, wait)) => fail(&mut departure, *trouble, wait, now),
+            Err(Halt::Trouble(trouble, wait)) => fail(departure, *trouble, wait, now),
         };
         departure.keep_for(&self.process, now);
-        let is_saved = self.save(&mut departure).await?;
+        let is_saved = self.save(departure).await?;
         if is_saved {
             self.metrics.departure_steps.of(end).inc();
-            self.tell(&before, &departure, end);
+            self.tell(&before, departure, end);
         }
         Ok(is_saved)
     }
 
     /// The tenant stays, and then the departure is over.
-    async fn call_off(&self, mut departure: Departure) -> Result<bool, Failure> {
+    async fn call_off(&self, departure: &mut Departure) -> Result<bool, Failure> {
         self.tenants.stay(&departure.tenant_id, &departure.leaving()).await?;
         departure.end_cancelled(self.clock.now());
-        let is_saved = self.save(&mut departure).await?;
+        let is_saved = self.save(departure).await?;
         if is_saved {
             let (departure_id, tenant_id) = (departure.id, departure.tenant_id);
             tracing::info!(%departure_id, %tenant_id, "a departure was called off, and the tenant stays");

@@ -1,4 +1,4 @@
-//! The work on signups: one step of each at a time.
+//! The work on signups.
 //!
 //! Codes are exchanged apart from everything else, because they live for seconds: no other step may keep one waiting.
 
@@ -19,7 +19,7 @@ use crate::metrics::SignupStepEnd;
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// Signups that are looked at in one round, those that are due longest.
 const DUE_MAX: u32 = 256;
-/// Steps that are taken at the same time.
+/// Signups that a round carries on at the same time.
 const AT_ONCE: usize = 64;
 
 impl Onboarding {
@@ -28,7 +28,7 @@ impl Onboarding {
         self.round(|step| step == SignupStep::Exchange).await
     }
 
-    /// Takes the next step of every other signup that is due. Returns how long to wait until the next round.
+    /// Takes the other steps of every signup that is due. Returns how long to wait until the next round.
     pub async fn work(&self) -> Result<Duration, Failure> {
         self.round(|step| step != SignupStep::Exchange).await
     }
@@ -45,11 +45,11 @@ impl Onboarding {
             .into_iter()
             .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now))
             .filter_map(|signup| Some((self.under_way.begin(signup.id)?, signup)));
-        let step = |(turn, signup)| async move {
+        let steps = own.take(AT_ONCE).map(|(turn, signup)| async move {
             let _turn = turn;
-            self.step(signup).await
-        };
-        let steps = join_all(own.take(AT_ONCE).map(step)).await;
+            self.carry_on(signup, is_meant).await
+        });
+        let steps = join_all(steps).await;
         let mut has_moved = false;
         for step in steps {
             has_moved |= step?;
@@ -62,15 +62,25 @@ impl Onboarding {
         !self.is_sole_sender && signup.is_held_by_other(&self.process, now)
     }
 
-    /// Takes the next step of a signup. Returns true if that is saved.
-    async fn step(&self, mut signup: Signup) -> Result<bool, Failure> {
+    /// Takes the steps of a signup that are meant, one after the other, as long as nothing is to be waited for. Returns true
+    /// if one is saved.
+    async fn carry_on(&self, mut signup: Signup, is_meant: fn(SignupStep) -> bool) -> Result<bool, Failure> {
         signup.next_at = None;
         signup.keep_for(&self.process, self.clock.now());
-        if !self.save(&mut signup).await? {
-            return Ok(false);
+        // It may have changed since it was read.
+        let mut has_moved = false;
+        let mut is_saved = self.save(&mut signup).await?;
+        while is_saved && signup.lease.is_some() && is_meant(signup.step) {
+            is_saved = self.step(&mut signup).await?;
+            has_moved |= is_saved;
         }
+        Ok(has_moved)
+    }
+
+    /// Takes the next step of a signup. Returns true if that is saved.
+    async fn step(&self, signup: &mut Signup) -> Result<bool, Failure> {
         let step = signup.step;
-        let taken = self.take(&mut signup).await;
+        let taken = self.take(signup).await;
         let now = self.clock.now();
         let end = match taken {
             Ok(Taken { end, note }) => {
@@ -84,15 +94,15 @@ impl Onboarding {
             Err(Halt::Failure(failure)) if failure.is_retryable() => return Err(failure),
             Err(Halt::Failure(failure)) => {
                 let trouble = Trouble::new(Reason::Internal, Some(&failure.to_string()), now);
-                self.fail(&mut signup, trouble, None, now)
+                self.fail(signup, trouble, None, now)
             }
-            Err(Halt::Trouble(trouble, wait)) => self.fail(&mut signup, *trouble, wait, now),
+            Err(Halt::Trouble(trouble, wait)) => self.fail(signup, *trouble, wait, now),
         };
         signup.keep_for(&self.process, now);
-        let is_saved = self.save(&mut signup).await?;
+        let is_saved = self.save(signup).await?;
         if is_saved {
             self.metrics.signup_steps.of(end).inc();
-            self.tell(&signup, step, end);
+            self.tell(signup, step, end);
         }
         Ok(is_saved)
     }
