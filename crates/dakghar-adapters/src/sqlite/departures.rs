@@ -3,17 +3,23 @@
 use async_trait::async_trait;
 use dakghar_core::domain::departure::Departure;
 use dakghar_core::domain::ids::{DepartureId, TenantId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{DepartureStore, Saved, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::cells::{Cells, Damaged, Read};
 use super::failure::Outcome;
+use super::records::Records;
 use super::rows::millis;
 use super::texts::before_text;
 use crate::stored::departure;
+
+const DEPARTURES: Records<Departure> = Records {
+    name: "departure",
+    read,
+};
 
 const INSERT: &str = "\
     INSERT INTO departures (id, tenant_id, open_of, due_at, ended_at, version, record) VALUES (?, ?, ?, ?, ?, ?, ?) \
@@ -82,12 +88,7 @@ impl DepartureStore for SqliteStore {
 
     async fn find_departure(&self, tenant_id: &TenantId, id: &DepartureId) -> Result<Option<Departure>, StoreError> {
         let (tenant_id, id) = (tenant_id.to_string(), id.to_string());
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND)?;
-            let mut found = select.query([id, tenant_id])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("departure", row, read(row))))
-        };
+        let find = move |conn: &Connection| DEPARTURES.one(conn, FIND, [id, tenant_id]);
         self.delivery.run(find).await?.transpose()
     }
 
@@ -99,36 +100,13 @@ impl DepartureStore for SqliteStore {
     ) -> Result<Listed<Departure>, StoreError> {
         let tenant_id = tenant_id.to_string();
         self.lists
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(LIST)?;
-                let mut rows = select.query(params![tenant_id, before_text(before)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("departure", row, read(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
-            })
+            .run(move |conn| DEPARTURES.page(conn, LIST, params![tenant_id, before_text(before)], limit))
             .await
     }
 
     async fn due_departures(&self, now: Timestamp, limit: u32) -> Result<Vec<Departure>, StoreError> {
         self.delivery
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(DUE)?;
-                let mut rows = select.query([now.as_millis()])?;
-                let mut due = Vec::new();
-                while due.len() < limit as usize
-                    && let Some(row) = rows.next()?
-                {
-                    due.extend(readable("departure", row, read(row)));
-                }
-                Ok(due)
-            })
+            .run(move |conn| DEPARTURES.first(conn, DUE, [now.as_millis()], limit as usize))
             .await
     }
 

@@ -7,16 +7,22 @@ use dakghar_core::domain::callback::Replay;
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern, Place};
 use dakghar_core::domain::ids::{EndpointId, PhoneNumberId, TenantId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::ports::{EndpointInserted, EndpointStore, Saved, StoreError};
 use rusqlite::{Connection, Row, ToSql};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, number, readable};
+use super::cells::{Cells, Damaged, Read, number, readable};
 use super::failure::Outcome;
+use super::records::Records;
 use super::rows::millis;
 use super::secrets::{secrets_of, secrets_text};
 use crate::stored::replay::ReplayFields;
+
+const ENDPOINTS: Records<Endpoint> = Records {
+    name: "endpoint",
+    read: endpoint,
+};
 
 /// In the order in which [`endpoint`] reads them.
 pub(super) const COLUMNS: &str = "id, tenant_id, seat, url, format, kinds, phone_number_ids, delivery_order, \
@@ -63,12 +69,7 @@ impl EndpointStore for SqliteStore {
 
     async fn find_endpoint(&self, tenant_id: &TenantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
         let key = [id.to_string(), tenant_id.to_string()];
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(&FIND)?;
-            let mut found = select.query([&key[0], &key[1]])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("endpoint", row, endpoint(row))))
-        };
+        let find = move |conn: &Connection| ENDPOINTS.one(conn, &FIND, [&key[0], &key[1]]);
         self.delivery.run(find).await?.transpose()
     }
 
@@ -139,18 +140,7 @@ pub(super) fn remove(conn: &Connection, tenant_id: &TenantId, id: &EndpointId, v
 
 fn endpoints(conn: &Connection, after: Option<EndpointId>, limit: PageLimit) -> Outcome<Listed<Endpoint>> {
     let after = after.map(|after| after.to_string()).unwrap_or_default();
-    let mut select = conn.prepare_cached(&BEHIND)?;
-    let mut rows = select.query([after])?;
-    let mut page = PageFill::new(limit);
-    while let Some(row) = rows.next()? {
-        if page.is_full() {
-            return Ok(page.more());
-        }
-        if let Some(item) = readable("endpoint", row, endpoint(row)) {
-            page.push(item);
-        }
-    }
-    Ok(page.end())
+    ENDPOINTS.page(conn, &BEHIND, [after], limit)
 }
 
 /// An endpoint as its row has it.

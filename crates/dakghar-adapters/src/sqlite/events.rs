@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::amendment::{AmendedContent, Amendment};
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId, Wamid};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
+use dakghar_core::domain::page::{Listed, PageLimit, Paged};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::{EventStore, LOAD_BYTES_MAX, StoreError};
 use rusqlite::{Connection, Row, params};
@@ -15,7 +15,13 @@ use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, readable};
 use super::failure::Outcome;
 use super::feed;
+use super::records::Records;
 use super::texts::before_text;
+
+const EVENTS: Records<WebhookEvent> = Records {
+    name: "webhook event",
+    read: event,
+};
 
 pub(super) const COLUMNS: &str = "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw, amends, \
      amended_by, amended_at, revokes, new_kind, new_body";
@@ -121,18 +127,12 @@ fn list(
     before: Option<EventId>,
     limit: PageLimit,
 ) -> Outcome<Listed<WebhookEvent>> {
-    let mut select = conn.prepare_cached(&LIST)?;
-    let mut rows = select.query(params![tenant_id.map(|id| id.to_string()), before_text(before)])?;
-    let mut page = PageFill::new(limit);
-    while let Some(row) = rows.next()? {
-        if page.is_full() {
-            return Ok(page.more());
-        }
-        if let Some(item) = readable("webhook event", row, event(row)) {
-            page.push(item);
-        }
-    }
-    Ok(page.end())
+    EVENTS.page(
+        conn,
+        &LIST,
+        params![tenant_id.map(|id| id.to_string()), before_text(before)],
+        limit,
+    )
 }
 
 fn find(

@@ -43,6 +43,7 @@ mod people_erased;
 mod plans;
 mod queue;
 mod readers;
+mod records;
 mod redrives;
 mod retirement;
 mod rows;

@@ -8,10 +8,16 @@ use dakghar_core::ports::{OperatorStore, Saved, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::cells::{Cells, Damaged, Read};
 use super::failure::Outcome;
+use super::records::Records;
 use super::rows::millis;
 use crate::stored::api_keys;
+
+const KEYS: Records<OperatorKey> = Records {
+    name: "operator key",
+    read: operator_key,
+};
 
 /// In the order in which [`operator_key`] reads them.
 pub(super) const COLUMNS: &str = "id, role, key, used_at, version";
@@ -38,27 +44,12 @@ impl OperatorStore for SqliteStore {
 
     async fn find_operator_key(&self, id: &ApiKeyId) -> Result<Option<OperatorKey>, StoreError> {
         let id = id.to_string();
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND)?;
-            let mut found = select.query([id])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("operator key", row, operator_key(row))))
-        };
+        let find = move |conn: &Connection| KEYS.one(conn, FIND, [id]);
         self.delivery.run(find).await?.transpose()
     }
 
     async fn operator_keys(&self) -> Result<Vec<OperatorKey>, StoreError> {
-        self.delivery
-            .run(|conn| {
-                let mut select = conn.prepare_cached(ALL)?;
-                let mut rows = select.query([])?;
-                let mut keys = Vec::new();
-                while let Some(row) = rows.next()? {
-                    keys.extend(readable("operator key", row, operator_key(row)));
-                }
-                Ok(keys)
-            })
-            .await
+        self.delivery.run(|conn| KEYS.first(conn, ALL, [], usize::MAX)).await
     }
 
     async fn remove_operator_key(&self, id: &ApiKeyId) -> Result<bool, StoreError> {

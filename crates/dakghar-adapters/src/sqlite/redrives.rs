@@ -6,19 +6,25 @@ use async_trait::async_trait;
 use dakghar_core::domain::hold::Actor;
 use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use dakghar_core::domain::message::{DeadLetter, DeadReason, Lease, Status};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveFilter, RedriveStatus, Settled};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{RedriveStore, Saved, StoreError};
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, number, readable};
+use super::cells::{Cells, Damaged, Read, number, readable};
 use super::failure::Outcome;
 use super::lists::newest_dead;
+use super::records::Records;
 use super::rows::millis;
 use super::texts::{self, before_text};
 use crate::stored::auto_redrive;
+
+const REDRIVES: Records<Redrive> = Records {
+    name: "redrive",
+    read: redrive,
+};
 
 /// In the order in which [`redrive`] reads them; `needs_work` is for an index only.
 const COLUMNS: &str = "id, tenant_id, phone_number_id, code, reason, letter_status, ended_from, ended_to, \
@@ -94,12 +100,7 @@ impl RedriveStore for SqliteStore {
 
     async fn find_redrive(&self, id: &RedriveId) -> Result<Option<Redrive>, StoreError> {
         let id = id.to_string();
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(&FIND)?;
-            let mut found = select.query([id])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("redrive", row, redrive(row))))
-        };
+        let find = move |conn: &Connection| REDRIVES.one(conn, &FIND, [id]);
         self.delivery.run(find).await?.transpose()
     }
 
@@ -117,18 +118,7 @@ impl RedriveStore for SqliteStore {
                 } else {
                     &LIST_OF_ALL
                 };
-                let mut select = conn.prepare_cached(sql)?;
-                let mut rows = select.query(params![tenant_id, before_text(before)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("redrive", row, redrive(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
+                REDRIVES.page(conn, sql, params![tenant_id, before_text(before)], limit)
             })
             .await
     }
@@ -146,17 +136,7 @@ impl RedriveStore for SqliteStore {
 
     async fn due_redrives(&self, limit: u32) -> Result<Vec<Redrive>, StoreError> {
         self.delivery
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(&DUE)?;
-                let mut rows = select.query([])?;
-                let mut due = Vec::new();
-                while due.len() < limit as usize
-                    && let Some(row) = rows.next()?
-                {
-                    due.extend(readable("redrive", row, redrive(row)));
-                }
-                Ok(due)
-            })
+            .run(move |conn| REDRIVES.first(conn, &DUE, [], limit as usize))
             .await
     }
 

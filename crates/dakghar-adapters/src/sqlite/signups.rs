@@ -2,18 +2,21 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{SignupId, TenantId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Saved, SignupStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::cells::{Cells, Damaged, Read};
 use super::failure::Outcome;
+use super::records::Records;
 use super::rows::millis;
 use super::texts::before_text;
 use crate::stored::signup;
+
+const SIGNUPS: Records<Signup> = Records { name: "signup", read };
 
 const INSERT: &str = "\
     INSERT INTO signups (id, tenant_id, key_hash, due_at, version, record) VALUES (?, ?, ?, ?, ?, ?) \
@@ -73,23 +76,13 @@ impl SignupStore for SqliteStore {
 
     async fn find_signup(&self, tenant_id: &TenantId, id: &SignupId) -> Result<Option<Signup>, StoreError> {
         let (tenant_id, id) = (tenant_id.to_string(), id.to_string());
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND)?;
-            let mut found = select.query([id, tenant_id])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("signup", row, read(row))))
-        };
+        let find = move |conn: &Connection| SIGNUPS.one(conn, FIND, [id, tenant_id]);
         self.delivery.run(find).await?.transpose()
     }
 
     async fn find_signup_of_key(&self, key: &[u8]) -> Result<Option<Signup>, StoreError> {
         let key = key.to_vec();
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND_OF_KEY)?;
-            let mut found = select.query([key])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("signup", row, read(row))))
-        };
+        let find = move |conn: &Connection| SIGNUPS.one(conn, FIND_OF_KEY, [key]);
         self.delivery.run(find).await?.transpose()
     }
 
@@ -101,36 +94,13 @@ impl SignupStore for SqliteStore {
     ) -> Result<Listed<Signup>, StoreError> {
         let tenant_id = tenant_id.to_string();
         self.lists
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(LIST)?;
-                let mut rows = select.query(params![tenant_id, before_text(before)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("signup", row, read(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
-            })
+            .run(move |conn| SIGNUPS.page(conn, LIST, params![tenant_id, before_text(before)], limit))
             .await
     }
 
     async fn due_signups(&self, now: Timestamp, limit: u32) -> Result<Vec<Signup>, StoreError> {
         self.delivery
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(DUE)?;
-                let mut rows = select.query([now.as_millis()])?;
-                let mut due = Vec::new();
-                while due.len() < limit as usize
-                    && let Some(row) = rows.next()?
-                {
-                    due.extend(readable("signup", row, read(row)));
-                }
-                Ok(due)
-            })
+            .run(move |conn| SIGNUPS.first(conn, DUE, [now.as_millis()], limit as usize))
             .await
     }
 }

@@ -67,7 +67,8 @@ fn hold_removals(product: &Product) {
 fn release_removals(product: &Product) {
     if !product.is_distributed() {
         let file = file(product);
-        file.busy_timeout(Duration::from_secs(10)).expect("a patient connection");
+        file.busy_timeout(Duration::from_secs(10))
+            .expect("a patient connection");
         file.execute_batch("DROP TRIGGER held").expect("no trigger");
     }
 }

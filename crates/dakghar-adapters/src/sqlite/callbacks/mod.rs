@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
 use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
+use dakghar_core::domain::page::{Listed, PageLimit, Paged as _};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{CallbackStore, ExceptionsAsked, GoneEndpoints, Saved, StoreError};
 use rusqlite::{Connection, params};
@@ -19,6 +19,7 @@ use super::SqliteStore;
 use super::cells::{asked_for, number, readable};
 use super::failure::Outcome;
 use super::feed::integer;
+use super::records::Records;
 use super::texts::before_text;
 
 pub(super) use attempts::without_answers;
@@ -32,6 +33,16 @@ pub(super) use gone::{IS_THERE, NEXT};
 
 #[cfg(test)]
 pub(super) use exceptions::{COUNT_DEAD, COUNT_OPEN, DEAD, FIND as FIND_EXCEPTION, FORGET as FORGET_DEAD, OPEN};
+
+const EXCEPTIONS: Records<CallbackException> = Records {
+    name: "callback exception",
+    read: exceptions::exception,
+};
+
+const LOGS: Records<AttemptLog> = Records {
+    name: "log of attempts",
+    read: attempts::log,
+};
 
 /// The bytes of a progress, about.
 const PROGRESS_BYTES: usize = 512;
@@ -71,18 +82,12 @@ impl CallbackStore for SqliteStore {
         let endpoint_id = endpoint_id.to_string();
         self.lists
             .run(move |conn| {
-                let mut select = conn.prepare_cached(exceptions::list_of(asked))?;
-                let mut rows = select.query(params![endpoint_id, integer(after)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("callback exception", row, exceptions::exception(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
+                EXCEPTIONS.page(
+                    conn,
+                    exceptions::list_of(asked),
+                    params![endpoint_id, integer(after)],
+                    limit,
+                )
             })
             .await
     }
@@ -127,20 +132,7 @@ impl CallbackStore for SqliteStore {
     ) -> Result<Listed<AttemptLog>, StoreError> {
         let endpoint_id = endpoint_id.to_string();
         self.lists
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(attempts::LIST)?;
-                let mut rows = select.query(params![endpoint_id, before_text(before)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("log of attempts", row, attempts::log(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
-            })
+            .run(move |conn| LOGS.page(conn, attempts::LIST, params![endpoint_id, before_text(before)], limit))
             .await
     }
 

@@ -7,13 +7,14 @@ mod remains;
 use async_trait::async_trait;
 use dakghar_core::domain::erasure::PersonErasure;
 use dakghar_core::domain::ids::{ErasureId, TenantId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::ports::{PersonErased, PersonErasureStore, PersonPortion, Remains, Saved, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::cells::{Cells, Damaged, Read};
 use super::failure::Outcome;
+use super::records::Records;
 use super::texts::before_text;
 use crate::stored::erasure;
 
@@ -24,6 +25,8 @@ pub(super) use {
     answers::LOGS,
     portions::{EVENTS, GROUP_MESSAGES, MESSAGES, REPORTS},
 };
+
+const ERASURES: Records<PersonErasure> = Records { name: "erasure", read };
 
 const INSERT: &str = "\
     INSERT INTO erasures (id, tenant_id, needs_work, updated_at, version, record) VALUES (?, ?, ?, ?, ?, ?) \
@@ -80,12 +83,7 @@ impl PersonErasureStore for SqliteStore {
 
     async fn find_erasure(&self, tenant_id: &TenantId, id: &ErasureId) -> Result<Option<PersonErasure>, StoreError> {
         let (tenant_id, id) = (tenant_id.to_string(), id.to_string());
-        let find = move |conn: &Connection| {
-            let mut select = conn.prepare_cached(FIND)?;
-            let mut found = select.query([id, tenant_id])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(asked_for("erasure", row, read(row))))
-        };
+        let find = move |conn: &Connection| ERASURES.one(conn, FIND, [id, tenant_id]);
         self.delivery.run(find).await?.transpose()
     }
 
@@ -97,36 +95,13 @@ impl PersonErasureStore for SqliteStore {
     ) -> Result<Listed<PersonErasure>, StoreError> {
         let tenant_id = tenant_id.to_string();
         self.lists
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(LIST)?;
-                let mut rows = select.query(params![tenant_id, before_text(before)])?;
-                let mut page = PageFill::new(limit);
-                while let Some(row) = rows.next()? {
-                    if page.is_full() {
-                        return Ok(page.more());
-                    }
-                    if let Some(item) = readable("erasure", row, read(row)) {
-                        page.push(item);
-                    }
-                }
-                Ok(page.end())
-            })
+            .run(move |conn| ERASURES.page(conn, LIST, params![tenant_id, before_text(before)], limit))
             .await
     }
 
     async fn due_erasures(&self, limit: u32) -> Result<Vec<PersonErasure>, StoreError> {
         self.delivery
-            .run(move |conn| {
-                let mut select = conn.prepare_cached(DUE)?;
-                let mut rows = select.query([])?;
-                let mut due = Vec::new();
-                while due.len() < limit as usize
-                    && let Some(row) = rows.next()?
-                {
-                    due.extend(readable("erasure", row, read(row)));
-                }
-                Ok(due)
-            })
+            .run(move |conn| ERASURES.first(conn, DUE, [], limit as usize))
             .await
     }
 
