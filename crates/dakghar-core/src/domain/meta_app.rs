@@ -16,6 +16,10 @@ pub const OVERLAP_MAX: Duration = Duration::from_hours(30 * 24);
 /// The time that an old secret stays valid unless another is named: a day.
 pub const OVERLAP_DEFAULT: Duration = Duration::from_hours(24);
 
+/// The path at which every app of the installation may post its webhooks. It is that of the app of the settings; below it
+/// each app has a path of its own, which takes nothing of another one.
+pub const WEBHOOK_PATH: &str = "/whatsapp/webhook";
+
 /// An app at Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetaApp {
@@ -38,6 +42,11 @@ pub struct MetaApp {
 }
 
 impl MetaApp {
+    /// The path at which only this app may post its webhooks.
+    pub fn webhook_path(&self) -> String {
+        format!("{WEBHOOK_PATH}/{}", self.id)
+    }
+
     /// Makes `sealed` the present secret. Those before it stay valid for `overlap` more, or shorter where that was said
     /// before; what is not valid any more is dropped.
     ///
@@ -53,10 +62,31 @@ impl MetaApp {
 /// The secrets and the token of an app, in clear.
 #[derive(Clone, Debug)]
 pub struct AppCredentials {
+    /// Meta's id of it.
+    pub id: AppId,
     /// Its secrets, each with the time from which it is not valid any more.
     pub secrets: Vec<(Secret, Option<Timestamp>)>,
     /// What Meta names when it verifies the webhook URL.
     pub verify_token: Secret,
+}
+
+/// The apps that may use a webhook URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressed<'a> {
+    /// Every app of the installation.
+    AnyApp,
+    /// The app of this id alone, as the path names it. It may be no app of ours, and not even an id.
+    OneApp(&'a str),
+}
+
+impl Addressed<'_> {
+    /// True if this app may use the URL.
+    pub fn is_for(&self, id: &AppId) -> bool {
+        match self {
+            Self::AnyApp => true,
+            Self::OneApp(named) => id.as_str() == *named,
+        }
+    }
 }
 
 #[cfg(test)]

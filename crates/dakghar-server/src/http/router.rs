@@ -204,7 +204,9 @@ fn for_onboarding() -> Group {
 }
 
 fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
-    let mut for_anybody = OpenApiRouter::new().routes(routes!(webhook::verify, webhook::receive)); // GET, POST /whatsapp/webhook
+    let mut for_anybody = OpenApiRouter::new()
+        .routes(routes!(webhook::verify, webhook::receive)) // GET, POST /whatsapp/webhook
+        .routes(routes!(webhook::verify_for_app, webhook::receive_for_app)); // GET, POST /whatsapp/webhook/{appId}
     if with_health {
         for_anybody = for_anybody
             .routes(routes!(health::healthz)) //      GET    /healthz

@@ -222,7 +222,8 @@ impl Service {
             onboarding_api: Arc::new(setup.onboarding.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
                 let token = Secret::new(VERIFY_TOKEN);
-                Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))
+                let codec = MetaWebhooks::new(&secrets, Some(&token), clock.clone());
+                Arc::new(codec.of_app(setup.default_app.id.clone()))
             }),
             vault: vault(),
             secrets: installation_secrets(),

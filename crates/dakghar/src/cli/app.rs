@@ -7,7 +7,7 @@ use clap::Subcommand;
 use dakghar_core::app::{App, NewMetaApp};
 use dakghar_core::domain::Secret;
 use dakghar_core::domain::audit::Principal;
-use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::meta_app::{MetaApp, WEBHOOK_PATH};
 
 use super::output;
 use crate::config::Config;
@@ -67,6 +67,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             };
             let added = app.apps.add(new, Principal::CLI).await?;
             output::line(&format!("added {}", added.app.id));
+            output::line(&format!("webhookPath  {}", added.app.webhook_path()));
             if let Some(token) = added.verify_token {
                 output::line(&format!("verifyToken  {}   (shown only now)", token.reveal()));
             }
@@ -100,6 +101,7 @@ async fn list(app: &App) -> anyhow::Result<()> {
         rows.push(vec![
             id,
             "default (settings)".to_owned(),
+            WEBHOOK_PATH.to_owned(),
             of_settings.secrets.to_string(),
             "-".to_owned(),
         ]);
@@ -108,7 +110,7 @@ async fn list(app: &App) -> anyhow::Result<()> {
     if rows.is_empty() {
         output::line("no apps: set APP_SECRET, or add one with `dakghar app add`");
     } else {
-        output::table(&["APP", "NAME", "SECRETS", "SINCE"], &rows);
+        output::table(&["APP", "NAME", "WEBHOOK", "SECRETS", "SINCE"], &rows);
     }
     Ok(())
 }
@@ -117,6 +119,7 @@ fn row(app: &MetaApp) -> Vec<String> {
     vec![
         app.id.to_string(),
         app.name.clone(),
+        app.webhook_path(),
         app.secrets.len().to_string(),
         app.created_at.to_string(),
     ]

@@ -198,6 +198,7 @@ impl KnownApps {
         }
         let verify_token = self.vault.open(&app.id, key, VERIFY_TOKEN, &app.sealed_verify_token);
         Ok(AppCredentials {
+            id: app.id.clone(),
             secrets,
             verify_token: verify_token.await?,
         })

@@ -22,6 +22,7 @@ use dakghar_core::app::{
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
+use dakghar_core::domain::meta_app::Addressed;
 use dakghar_core::domain::redrive::{NewRedrive, Redrive};
 use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
@@ -308,7 +309,7 @@ impl Process {
     }
 
     pub async fn receive(&self, body: &[u8]) -> Result<WebhookReceipt, Problem> {
-        Ok(self.app.receiving.receive(body, &[]).await?)
+        Ok(self.app.receiving.receive(Addressed::AnyApp, body, &[]).await?)
     }
 
     // The steps of the worker, for tests that take them one by one.

@@ -2,7 +2,7 @@
 
 use dakghar_core::app::{AddedApp, DefaultApp};
 use dakghar_core::domain::AppId;
-use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::meta_app::{MetaApp, WEBHOOK_PATH};
 use dakghar_core::domain::sealed_secret::SealedSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +19,9 @@ pub(in crate::http) struct AppView {
     name: String,
     /// True for the app of the settings, which only they change.
     is_default: bool,
+    /// The path of its webhook: behind the URL of this server it is the callback URL that Meta must be told.
+    #[schema(example = "/whatsapp/webhook/670843887433847")]
+    webhook_path: String,
     /// Its secrets, the present one first. They are never shown.
     secrets: Vec<AppSecretView>,
     /// When it was added; `null` for the app of the settings.
@@ -55,6 +58,7 @@ impl From<&MetaApp> for AppView {
             app_id: Some(app.id.to_string()),
             name: app.name.clone(),
             is_default: false,
+            webhook_path: app.webhook_path(),
             secrets: app.secrets.iter().enumerate().map(secret).collect(),
             created_at: Some(app.created_at.to_string()),
             updated_at: Some(app.updated_at.to_string()),
@@ -73,6 +77,7 @@ impl From<&DefaultApp> for AppView {
             app_id: app.id.as_ref().map(AppId::to_string),
             name: "default".to_owned(),
             is_default: true,
+            webhook_path: WEBHOOK_PATH.to_owned(),
             secrets: (0..app.secrets).map(secret).collect(),
             created_at: None,
             updated_at: None,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dakghar_core::domain::message::{EvidenceStatus, Origin, ReportedStatus};
-use dakghar_core::domain::meta_app::AppCredentials;
+use dakghar_core::domain::meta_app::{Addressed, AppCredentials};
 use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport, WebhookPart};
 use dakghar_core::domain::{ConversationKind, PhoneNumberId};
 use dakghar_core::ports::{SignatureCheck, WebhookCodec};
@@ -163,13 +163,13 @@ fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<Webhook
 }
 
 impl WebhookCodec for Meta {
-    fn check_signature(&self, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
+    fn check_signature(&self, _addressed: Addressed<'_>, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
         SignatureCheck::Valid
     }
 
     fn use_apps(&self, _apps: Vec<AppCredentials>) {}
 
-    fn is_verify_token(&self, _token: &str) -> bool {
+    fn is_verify_token(&self, _addressed: Addressed<'_>, _token: &str) -> bool {
         true
     }
 
