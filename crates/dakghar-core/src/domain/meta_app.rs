@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ids::AppId;
+use super::ids::{AppId, SignupConfigId};
 use super::sealed_secret::{SealedSecret, TooManySecrets};
 use super::secret::Secret;
 use super::time::Timestamp;
@@ -33,6 +33,8 @@ pub struct MetaApp {
     pub sealed_verify_token: Vec<u8>,
     /// Its secrets, the present one first.
     pub secrets: Vec<SealedSecret>,
+    /// Its login configuration for Embedded Signup, if Dakghar's page may run its dialog.
+    pub signup_config_id: Option<SignupConfigId>,
     /// The time it was made.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -104,6 +106,7 @@ mod tests {
             wrapped_data_key: Vec::new(),
             sealed_verify_token: Vec::new(),
             secrets: vec![SealedSecret::present(vec![0], at(0))],
+            signup_config_id: None,
             created_at: at(0),
             updated_at: at(0),
             version: 0,

@@ -89,7 +89,7 @@ fn operators_manage() -> Group {
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(apps::add)) //                POST   /apps
-        .routes(routes!(apps::remove)) //             DELETE /apps/{appId}
+        .routes(routes!(apps::change, apps::remove)) // PATCH, DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
         .routes(routes!(audit::list)) //              GET    /audit
         .routes(routes!(secrets::show)) //            GET    /operators/secrets

@@ -76,6 +76,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "addApp"
         | "listApps"
         | "getApp"
+        | "changeApp"
         | "rotateAppSecret"
         | "removeApp"
         | "getHold"
