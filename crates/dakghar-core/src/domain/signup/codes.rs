@@ -177,6 +177,20 @@ pub const CODES: &[CodeRow] = rows! {
         "Read Meta's message and details, then retry.";
 };
 
+/// The codes by which Meta says, when a code is exchanged, that it does not take the app for what it says to be. The last one
+/// says many things, but hardly another one here.
+const OF_APP: [i64; 3] = [190, 101, UNKNOWN];
+/// Meta's code for a failure of its own, with which it also refuses a wrong secret.
+const UNKNOWN: i64 = 1;
+/// The advice then: no other code of the dialog helps while the app is wrong.
+const OF_APP_ADVICE: &str = "Meta does not take the app at its word. Its id and its secret (APP_ID and APP_SECRET, or those of dakghar app) must belong together, and the login configuration to that app. Correct that first; then let the customer finish the dialog again, and retry with the new code.";
+
+/// True if Meta complains of the secret of the app, whatever the code.
+fn names_app_secret(refusal: &GraphRefusal) -> bool {
+    let says = |text: &str| text.to_ascii_lowercase().contains("client secret");
+    says(&refusal.message) || refusal.details.as_deref().is_some_and(says)
+}
+
 impl CodeRow {
     fn covers(&self, code: i64, subcode: Option<i64>) -> bool {
         self.codes.contains(&code) && (self.subcode.is_none() || self.subcode == subcode)
@@ -202,11 +216,24 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
     if let (Next::Wait(_), Some(asked)) = (verdict.next, refusal.retry_after) {
         verdict.next = Next::Wait(asked);
     }
-    // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
-    if step == SignupStep::Exchange && verdict.next != Next::Again {
-        verdict.next = Next::NewCode;
+    if step == SignupStep::Exchange {
+        at_exchange(&mut verdict, refusal);
     }
     verdict
+}
+
+/// At the exchange no token is at stake yet, so what Meta refuses is the code or the app.
+fn at_exchange(verdict: &mut Verdict, refusal: &GraphRefusal) {
+    let names_secret = names_app_secret(refusal);
+    let is_of_app = names_secret || OF_APP.contains(&refusal.code);
+    if is_of_app {
+        verdict.advice = OF_APP_ADVICE;
+    }
+    // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
+    let may_pass = verdict.next == Next::Again && (!is_of_app || refusal.code == UNKNOWN);
+    if names_secret || !may_pass {
+        verdict.next = Next::NewCode;
+    }
 }
 
 fn as_for_messages(refusal: &GraphRefusal) -> Verdict {
