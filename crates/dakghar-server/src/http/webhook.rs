@@ -30,7 +30,7 @@ problems!(VerifyProblems: STORE, &[ErrorCode::VerificationFailed]);
     get, path = "/whatsapp/webhook", operation_id = "verifyWebhook", tag = "Webhook",
     params(
         ("hub.mode" = String, Query, description = "`subscribe`"),
-        ("hub.verify_token" = String, Query, description = "The configured `VERIFY_TOKEN`, or that of an app."),
+        ("hub.verify_token" = String, Query, description = "The configured `VERIFY_TOKEN`, or that of any app."),
         ("hub.challenge" = String, Query, description = "What is sent back, at most 256 bytes."),
     ),
     responses((status = 200, description = "The challenge.", body = String, content_type = "text/plain"),
@@ -97,8 +97,8 @@ problems!(ReceiveProblems: STORE, &[
 
 /// Receive a webhook
 ///
-/// Meta posts here, whichever app it is for; an app beside the one of the settings has a URL of its own. A body that is signed but cannot be understood is kept and answered with 200, because refusing it
-/// would only make Meta send it again.
+/// Meta posts here, whichever app it is for; an app beside the one of the settings has a URL of its own. A body that is
+/// signed but cannot be understood is kept and answered with 200, because refusing it would only make Meta send it again.
 #[utoipa::path(
     post, path = "/whatsapp/webhook", operation_id = "receiveWebhook", tag = "Webhook",
     params(("X-Hub-Signature-256" = Option<String>, Header,

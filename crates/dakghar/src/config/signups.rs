@@ -75,8 +75,8 @@ fn page(reader: &mut Reader<'_>, others: &Others<'_>) -> Option<OnboardingPage> 
     let is_bare = base
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b';'));
-    // Only whoever wants the page must have such a URL. An app that was added may have a configuration too, of which the
-    // settings say nothing: then its links say that the page is off.
+    // Apps that were added may have a configuration, of which the settings know nothing. Such an app's links are refused
+    // where the URL is not good for the page; what else it is good for is not judged here.
     if config_id.is_none() && !(is_web && is_bare) {
         return None;
     }

@@ -171,8 +171,8 @@ impl Seen {
 /// Says where the webhooks of a number go, and the URL that gets them if it is not ours.
 ///
 /// `apps` are those of ours that the number may be connected with; without any, only an account that nobody is subscribed to
-/// says something. `own_urls` are the URLs of ours that an override may name; below each the app that posts has one for itself, and what it
-/// posts to that of another app is refused. The override of the number itself goes first.
+/// says something. `own_urls` are the URLs of ours that an override may name. Below each, every app has one for itself, and what it posts
+/// to that of another app is refused. The override of the number itself goes first.
 pub fn webhooks_of(
     subscriptions: &[Subscription],
     of_number: Option<&Arc<str>>,

@@ -63,7 +63,8 @@ impl World {
         self.step(async move {
             let (signup, url) = process.invite(&id, new).await?;
             let secret = url.rsplit('/').next().expect("it ends with it");
-            Ok((signup.app_id.to_string(), process.config_of_link(secret).await?))
+            let config = process.config_of_link(secret).await?;
+            Ok::<_, Problem>((signup.app_id.to_string(), config))
         })
     }
 
