@@ -33,10 +33,11 @@ pub(super) fn check_new(new: &NewMetaApp) -> Result<(AppId, Option<SignupConfigI
     Ok((id?, config?))
 }
 
-/// What an app is changed to: only that is `Some` which changes.
+/// Changes that were found to be right.
 pub(super) struct Checked {
-    pub(super) name: Option<String>,
-    pub(super) config: Option<Option<SignupConfigId>>,
+    name: Option<String>,
+    changes_config: bool,
+    config: Option<SignupConfigId>,
 }
 
 impl Checked {
@@ -44,20 +45,20 @@ impl Checked {
         if let Some(name) = &self.name {
             app.name.clone_from(name);
         }
-        if let Some(config) = &self.config {
-            app.signup_config_id.clone_from(config);
+        if self.changes_config {
+            app.signup_config_id.clone_from(&self.config);
         }
     }
 }
 
 pub(super) fn check_changes(changes: &MetaAppChanges) -> Result<Checked, Problem> {
     let name = changes.name.as_deref();
-    let config = changes.signup_config_id.as_ref();
-    let config = config.map(|text| text.as_deref().map(parse_config).transpose());
-    let config = config.transpose();
+    let config = changes.signup_config_id.as_ref().and_then(Option::as_deref);
+    let config = config.map(parse_config).transpose();
     check(&[name.and_then(check_name), config.as_ref().err().cloned()])?;
     Ok(Checked {
         name: name.map(|name| name.trim().to_owned()),
+        changes_config: changes.signup_config_id.is_some(),
         config: config?,
     })
 }

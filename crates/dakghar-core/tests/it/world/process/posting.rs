@@ -1,4 +1,4 @@
-//! What Meta posts.
+//! Webhooks, as Meta posts them.
 
 use dakghar_core::app::WebhookReceipt;
 use dakghar_core::domain::Problem;
