@@ -3,6 +3,7 @@
 
 use dakghar_core::app::CursorSigner;
 use dakghar_core::domain::Timestamp;
+use dakghar_core::domain::meta_app::Addressed;
 use dakghar_core::domain::send_request::{self, SendRequest};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::ports::{JobKey, SignatureCheck, WebhookCodec};
@@ -98,9 +99,9 @@ pub fn signature_header(codec: &dyn WebhookCodec, input: &[u8]) {
     let is_right = header
         .strip_prefix(prefix)
         .is_some_and(|given| given.eq_ignore_ascii_case(digits));
-    let verdict = codec.check_signature(SIGNED_BODY, &[&header]);
+    let verdict = codec.check_signature(Addressed::AnyApp, SIGNED_BODY, &[&header]);
     assert_eq!(verdict == SignatureCheck::Valid, is_right, "{verdict:?}");
-    let other = codec.check_signature(input, &[SIGNATURE.as_bytes()]);
+    let other = codec.check_signature(Addressed::AnyApp, input, &[SIGNATURE.as_bytes()]);
     assert_eq!(other == SignatureCheck::Valid, input == SIGNED_BODY, "of another body");
 }
 

@@ -1,7 +1,7 @@
 //! Apps at Meta.
 
 use async_trait::async_trait;
-use dakghar_core::domain::ids::AppId;
+use dakghar_core::domain::ids::{AppId, SignupConfigId};
 use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::{AppStore, Saved, StoreError};
 use rusqlite::{Connection, Row, params};
@@ -13,19 +13,19 @@ use super::secrets::{secrets_of, secrets_text};
 
 /// In the order in which [`app`] reads them.
 pub(super) const COLUMNS: &str =
-    "id, name, wrapped_data_key, sealed_verify_token, secrets, created_at, updated_at, version";
+    "id, name, wrapped_data_key, sealed_verify_token, secrets, signup_config_id, created_at, updated_at, version";
 
 const INSERT: &str = "\
-    INSERT INTO apps (id, name, wrapped_data_key, sealed_verify_token, secrets, created_at, updated_at, version) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    INSERT INTO apps (id, name, wrapped_data_key, sealed_verify_token, secrets, signup_config_id, created_at, updated_at, \
+    version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 const SAVE: &str = "\
-    UPDATE apps SET name = ?, wrapped_data_key = ?, sealed_verify_token = ?, secrets = ?, updated_at = ?, \
-    version = version + 1 WHERE id = ? AND version = ?";
+    UPDATE apps SET name = ?, wrapped_data_key = ?, sealed_verify_token = ?, secrets = ?, \
+    signup_config_id = ?, updated_at = ?, version = version + 1 WHERE id = ? AND version = ?";
 const FIND: &str = "\
-    SELECT id, name, wrapped_data_key, sealed_verify_token, secrets, created_at, updated_at, version \
+    SELECT id, name, wrapped_data_key, sealed_verify_token, secrets, signup_config_id, created_at, updated_at, version \
     FROM apps WHERE id = ?";
 const ALL: &str = "\
-    SELECT id, name, wrapped_data_key, sealed_verify_token, secrets, created_at, updated_at, version \
+    SELECT id, name, wrapped_data_key, sealed_verify_token, secrets, signup_config_id, created_at, updated_at, version \
     FROM apps ORDER BY id";
 const REMOVE: &str = "DELETE FROM apps WHERE id = ?";
 
@@ -80,6 +80,7 @@ pub(super) fn insert(conn: &Connection, app: &MetaApp) -> Outcome<Saved> {
         app.wrapped_data_key,
         app.sealed_verify_token,
         secrets_text(&app.secrets),
+        app.signup_config_id.as_ref().map(SignupConfigId::as_str),
         app.created_at.as_millis(),
         app.updated_at.as_millis(),
         app.version.cast_signed(),
@@ -94,6 +95,7 @@ pub(super) fn save(conn: &Connection, app: &MetaApp) -> Outcome<Saved> {
         app.wrapped_data_key,
         app.sealed_verify_token,
         secrets_text(&app.secrets),
+        app.signup_config_id.as_ref().map(SignupConfigId::as_str),
         app.updated_at.as_millis(),
         app.id.as_str(),
         app.version.cast_signed(),
@@ -120,6 +122,7 @@ pub(super) fn app(row: &Row<'_>) -> Read<MetaApp> {
         sealed_verify_token: cells.get()?,
         secrets: secrets_of(&cells.get::<String>()?)
             .ok_or_else(|| Damaged("the column secrets is not understood".into()))?,
+        signup_config_id: cells.maybe_parse(SignupConfigId::parse)?,
         created_at: cells.time()?,
         updated_at: cells.time()?,
         version: cells.count()?,

@@ -93,7 +93,7 @@ pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use installation::{Installation, NoSecrets};
 pub use listening::{Attending, Listening};
-pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
+pub use meta_apps::{AddedApp, DefaultApp, MetaAppChanges, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey, missing_scope};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use onboarding::{DialogReport, NewLink, NewNumberSignup, Onboarding, SignupRetry, Visit, Visitor};

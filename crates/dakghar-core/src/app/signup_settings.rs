@@ -5,6 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::domain::Secret;
+use crate::domain::ids::SignupConfigId;
 use crate::domain::signup::SignupStep;
 use crate::ports::WebhookOverride;
 
@@ -22,8 +23,8 @@ pub struct CreditLine {
 pub struct OnboardingPage {
     /// The URL under which browsers reach this server, without a slash at its end.
     pub base: Arc<str>,
-    /// Meta's id of the login configuration for Embedded Signup.
-    pub config_id: Arc<str>,
+    /// Meta's id of the login configuration of the app of the settings, if it has one. Other apps have their own.
+    pub config_id: Option<SignupConfigId>,
     /// The JSON object that the dialog gets as `extras`.
     pub extras: Arc<str>,
     /// The version of the Graph API that the SDK is told.
@@ -98,7 +99,7 @@ mod tests {
     fn page(base: &str) -> OnboardingPage {
         OnboardingPage {
             base: base.into(),
-            config_id: "1".into(),
+            config_id: None,
             extras: "{}".into(),
             api_version: "v25.0".into(),
             other_sdk: None,

@@ -188,6 +188,11 @@ text_id!(
     |s| (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
 );
 text_id!(
+    /// Meta's id of a login configuration for Embedded Signup, which belongs to one app: 1 to 32 digits.
+    SignupConfigId,
+    |s| (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
+);
+text_id!(
     /// The other end of a conversation: a phone number in digits (no `+`), a business-scoped user id, or a group id. 1
     /// to 256 printable ASCII characters.
     WaId,

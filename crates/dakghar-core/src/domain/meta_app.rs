@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ids::AppId;
+use super::ids::{AppId, SignupConfigId};
 use super::sealed_secret::{SealedSecret, TooManySecrets};
 use super::secret::Secret;
 use super::time::Timestamp;
@@ -15,6 +15,10 @@ pub const SECRETS_MAX: usize = 4;
 pub const OVERLAP_MAX: Duration = Duration::from_hours(30 * 24);
 /// The time that an old secret stays valid unless another is named: a day.
 pub const OVERLAP_DEFAULT: Duration = Duration::from_hours(24);
+
+/// The path at which every app of the installation may post its webhooks. It is that of the app of the settings; below it
+/// each app has a path of its own, which takes nothing of another one.
+pub const WEBHOOK_PATH: &str = "/whatsapp/webhook";
 
 /// An app at Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct MetaApp {
     pub sealed_verify_token: Vec<u8>,
     /// Its secrets, the present one first.
     pub secrets: Vec<SealedSecret>,
+    /// Its login configuration for Embedded Signup, if Dakghar's page may run its dialog.
+    pub signup_config_id: Option<SignupConfigId>,
     /// The time it was made.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -38,6 +44,11 @@ pub struct MetaApp {
 }
 
 impl MetaApp {
+    /// The path at which only this app may post its webhooks.
+    pub fn webhook_path(&self) -> String {
+        format!("{WEBHOOK_PATH}/{}", self.id)
+    }
+
     /// Makes `sealed` the present secret. Those before it stay valid for `overlap` more, or shorter where that was said
     /// before; what is not valid any more is dropped.
     ///
@@ -53,10 +64,31 @@ impl MetaApp {
 /// The secrets and the token of an app, in clear.
 #[derive(Clone, Debug)]
 pub struct AppCredentials {
+    /// Meta's id of it.
+    pub id: AppId,
     /// Its secrets, each with the time from which it is not valid any more.
     pub secrets: Vec<(Secret, Option<Timestamp>)>,
     /// What Meta names when it verifies the webhook URL.
     pub verify_token: Secret,
+}
+
+/// The apps that may use a webhook URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressed<'a> {
+    /// Every app of the installation.
+    AnyApp,
+    /// The app of this id alone, as the path names it. It may be no app of ours, and not even an id.
+    OneApp(&'a str),
+}
+
+impl Addressed<'_> {
+    /// True if this app may use the URL.
+    pub fn is_for(&self, id: &AppId) -> bool {
+        match self {
+            Self::AnyApp => true,
+            Self::OneApp(named) => id.as_str() == *named,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +106,7 @@ mod tests {
             wrapped_data_key: Vec::new(),
             sealed_verify_token: Vec::new(),
             secrets: vec![SealedSecret::present(vec![0], at(0))],
+            signup_config_id: None,
             created_at: at(0),
             updated_at: at(0),
             version: 0,

@@ -8,11 +8,11 @@ use dakghar_core::ports::EventStore as _;
 use futures_util::future::join;
 
 use crate::steps::{MINUTE, code, in_each_kind, number};
-use crate::world::World;
 use crate::world::meta::Meta;
 use crate::world::ports::at_once;
 use crate::world::seen::Seen;
 use crate::world::wire::{Call, Fate};
+use crate::world::{APP, World};
 
 fn received(world: &World) -> Vec<Seen> {
     let all = world.promises.all(&world.store);
@@ -329,5 +329,29 @@ fn a_tenant_that_cannot_be_read_leaves_its_own_parts_to_the_next_post_and_spoils
         assert_eq!((receipt.messages, receipt.duplicates), (1, 1));
         assert_eq!(received(world).len(), 2);
         assert_eq!(events(world, Some(&broken)), [EventReason::Routed]);
+    });
+}
+
+#[test]
+fn the_url_of_an_app_takes_its_own_and_of_another_app_nothing_is_kept() {
+    in_each_kind(|world: &World| {
+        let process = world.process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let post = |app: &'static str| {
+            let (process, body) = (process.clone(), world.meta.body(vec![inbound(&tenant, "wamid.1")]));
+            world.step(async move { process.receive_for(app, &body).await })
+        };
+        let verify = |app: &'static str| {
+            let process = process.clone();
+            world.step(async move { process.verify_for(app).await })
+        };
+        for other in ["77", "0222", ""] {
+            assert_eq!(code(&post(other)), Some(ErrorCode::InvalidSignature), "{other}");
+            assert_eq!(code(&verify(other)), Some(ErrorCode::VerificationFailed), "{other}");
+        }
+        assert_eq!(received(world).len(), 0);
+        assert_eq!(post(APP).expect("received").messages, 1);
+        assert_eq!(verify(APP), Ok("7".to_owned()));
+        assert_eq!(received(world).len(), 1);
     });
 }

@@ -205,6 +205,7 @@ fn the_secrets_of_apps_and_of_the_installation_move_in_one_save() {
                 SealedSecret::present(seal("app_secret"), now),
                 SealedSecret::present(seal("app_secret"), now),
             ],
+            signup_config_id: None,
             wrapped_data_key: key.clone(),
             created_at: now,
             updated_at: now,

@@ -412,6 +412,8 @@ fn a_token_that_is_of_no_use_is_told_as_such() {
             assert_eq!((signup.state, signup.step), (SignupState::Stopped, SignupStep::Token));
             assert_eq!(reason(&signup), Some(expected));
             assert!(world.connected_number(&tenant, "501").is_none());
+            let is_of_no_use = !matches!(expected, Reason::AccountNotShared | Reason::ManyAccounts);
+            assert_eq!(signup.needs_code(), is_of_no_use, "{expected:?}");
 
             world.tokens.say(TOKEN, TokenVerdict::Valid(facts(&["900", "901"])));
             world.onboarding.give_code("code-2", TOKEN);

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{Method, Request};
 use dakghar_core::domain::ErrorCode;
+use dakghar_core::domain::meta_app::WEBHOOK_PATH;
 use dakghar_core::metrics::{IngestGap, Metrics};
-
-/// The path of Meta's webhook.
-pub(super) const PATH: &str = "/whatsapp/webhook";
 
 /// A request that may be a webhook of Meta's. One that is dropped without an answer is a gap too.
 pub(super) struct Webhook(Option<Arc<Metrics>>);
@@ -15,7 +13,7 @@ pub(super) struct Webhook(Option<Arc<Metrics>>);
 impl Webhook {
     /// Begins to watch a request. Others than webhooks count nothing.
     pub(super) fn of<B>(request: &Request<B>, metrics: &Arc<Metrics>) -> Self {
-        let is_webhook = request.method() == Method::POST && request.uri().path() == PATH;
+        let is_webhook = request.method() == Method::POST && is_webhooks(request.uri().path());
         Self(is_webhook.then(|| Arc::clone(metrics)))
     }
 
@@ -41,6 +39,15 @@ impl Drop for Webhook {
     }
 }
 
+/// True for the path of all apps, and for that of one.
+fn is_webhooks(path: &str) -> bool {
+    let below = path.strip_prefix(WEBHOOK_PATH);
+    below.is_some_and(|below| {
+        let app = below.strip_prefix('/');
+        below.is_empty() || app.is_some_and(|app| !app.is_empty() && !app.contains('/'))
+    })
+}
+
 /// Returns the gap that an answer leaves; `None` if the fault is in the webhook.
 fn gap(code: ErrorCode) -> Option<IngestGap> {
     match code {
@@ -60,6 +67,8 @@ mod tests {
 
     use super::*;
 
+    const PATHS: [&str; 2] = [WEBHOOK_PATH, "/whatsapp/webhook/670843887433847"];
+
     fn counted(path: &str, tell: impl FnOnce(Webhook)) -> Vec<u64> {
         let metrics = Arc::<Metrics>::default();
         let request = Request::post(path).body(()).expect("a request");
@@ -72,20 +81,31 @@ mod tests {
 
     #[test]
     fn every_failure_of_ours_is_a_gap_and_nothing_else() {
-        for code in ErrorCode::ALL {
-            let count: u64 = counted(PATH, |webhook| webhook.answered(Some(*code))).iter().sum();
-            let is_ours = code.http_status() >= 500 || matches!(code, ErrorCode::BadRequest | ErrorCode::Conflict);
-            assert_eq!(count, u64::from(is_ours), "{code:?}");
+        for path in PATHS {
+            for code in ErrorCode::ALL {
+                let count: u64 = counted(path, |webhook| webhook.answered(Some(*code))).iter().sum();
+                let is_ours = code.http_status() >= 500 || matches!(code, ErrorCode::BadRequest | ErrorCode::Conflict);
+                assert_eq!(count, u64::from(is_ours), "{code:?}");
+            }
+            assert_eq!(counted(path, |webhook| webhook.answered(None)).iter().sum::<u64>(), 0);
         }
-        assert_eq!(counted(PATH, |webhook| webhook.answered(None)).iter().sum::<u64>(), 0);
-        let other = |webhook: Webhook| webhook.answered(Some(ErrorCode::StoreFull));
-        assert_eq!(counted("/tenants", other).iter().sum::<u64>(), 0);
+        for path in [
+            "/tenants",
+            "/whatsapp/webhook/",
+            "/whatsapp/webhook/1/2",
+            "/whatsapp/webhooks",
+        ] {
+            let other = |webhook: Webhook| webhook.answered(Some(ErrorCode::StoreFull));
+            assert_eq!(counted(path, other).iter().sum::<u64>(), 0, "{path}");
+        }
     }
 
     #[test]
     fn a_webhook_without_an_answer_is_a_gap() {
-        let counts = counted(PATH, drop);
-        assert_eq!(counts[IngestGap::ClosedEarly.index()], 1);
-        assert_eq!(counts.iter().sum::<u64>(), 1);
+        for path in PATHS {
+            let counts = counted(path, drop);
+            assert_eq!(counts[IngestGap::ClosedEarly.index()], 1);
+            assert_eq!(counts.iter().sum::<u64>(), 1);
+        }
     }
 }

@@ -89,7 +89,7 @@ fn operators_manage() -> Group {
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(apps::add)) //                POST   /apps
-        .routes(routes!(apps::remove)) //             DELETE /apps/{appId}
+        .routes(routes!(apps::change, apps::remove)) // PATCH, DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
         .routes(routes!(audit::list)) //              GET    /audit
         .routes(routes!(secrets::show)) //            GET    /operators/secrets
@@ -204,7 +204,9 @@ fn for_onboarding() -> Group {
 }
 
 fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
-    let mut for_anybody = OpenApiRouter::new().routes(routes!(webhook::verify, webhook::receive)); // GET, POST /whatsapp/webhook
+    let mut for_anybody = OpenApiRouter::new()
+        .routes(routes!(webhook::verify, webhook::receive)) // GET, POST /whatsapp/webhook
+        .routes(routes!(webhook::verify_for_app, webhook::receive_for_app)); // GET, POST /whatsapp/webhook/{appId}
     if with_health {
         for_anybody = for_anybody
             .routes(routes!(health::healthz)) //      GET    /healthz

@@ -354,3 +354,40 @@ async fn a_tenant_may_not_touch_apps() {
         assert_eq!(answer.outcome(), (403, "forbidden"));
     }
 }
+
+#[tokio::test]
+async fn the_name_and_the_login_configuration_of_an_app_are_changed() {
+    let service = start(Setup::production());
+    let added = add(&service).await;
+    assert_eq!(added["signupConfigId"], Value::Null);
+    let path = format!("/apps/{APP}");
+    for (body, name, config) in [
+        (json!({"signupConfigId": "7008"}), "Partner", json!("7008")),
+        (json!({"name": " Other "}), "Other", json!("7008")),
+        (json!({}), "Other", json!("7008")),
+        (json!({"name": "Last", "signupConfigId": null}), "Last", json!(null)),
+    ] {
+        let changed = service.call(request(Method::PATCH, &path, Some(&body))).await;
+        assert_eq!(changed.status.as_u16(), 200, "{}", changed.text);
+        assert_eq!(
+            (&changed.json["name"], &changed.json["signupConfigId"]),
+            (&json!(name), &config)
+        );
+        assert_eq!(service.get(&path).await.json, changed.json);
+        assert_eq!(signed(&service, FIRST).await, 200, "its secrets stay");
+    }
+    let bad = json!({"name": " ", "signupConfigId": "x"});
+    let refused = service.call(request(Method::PATCH, &path, Some(&bad))).await;
+    assert_eq!(refused.outcome(), (422, "invalid_name"));
+    assert_eq!(
+        refused.json["errors"].as_array().map(Vec::len),
+        Some(2),
+        "{}",
+        refused.text
+    );
+    let empty = json!({"signupConfigId": ""});
+    let refused = service.call(request(Method::PATCH, &path, Some(&empty))).await;
+    assert_eq!(refused.outcome(), (422, "invalid_field"));
+    let other = service.call(request(Method::PATCH, "/apps/9", Some(&json!({})))).await;
+    assert_eq!(other.outcome(), (404, "app_not_found"));
+}

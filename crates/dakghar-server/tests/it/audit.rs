@@ -281,6 +281,13 @@ async fn keys_and_apps(walk: &mut Walk, tenant: &str) {
     let body = json!({"secret": "canaryfedcba9876543210fedcba9876"});
     walk.step("rotateAppSecret", &one, Some(body), &[Did::AppSecretRotated])
         .await;
+    walk.step(
+        "changeApp",
+        &one,
+        Some(json!({"name": "canary partner", "signupConfigId": "7008"})),
+        &[Did::AppChanged],
+    )
+    .await;
     walk.step("removeApp", &one, None, &[Did::AppRemoved]).await;
 }
 

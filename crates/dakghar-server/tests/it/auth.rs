@@ -76,6 +76,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "addApp"
         | "listApps"
         | "getApp"
+        | "changeApp"
         | "rotateAppSecret"
         | "removeApp"
         | "getHold"
@@ -87,7 +88,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "createOperatorKey"
         | "rotateOperatorKey"
         | "revokeOperatorKey" => return (Access::Admin, None),
-        "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => return (Access::Anybody, None),
+        "verifyWebhook" | "receiveWebhook" | "verifyAppWebhook" | "receiveAppWebhook" | "getHealth"
+        | "getReadiness" => return (Access::Anybody, None),
         "sendMessage" | "sendMessages" | "markMessageRead" | "cancelMessage" => "send",
         "getTenant"
         | "listPhoneNumbers"
@@ -146,7 +148,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
 /// The roles that are meant to call an operation. What is new is for admins only, until somebody says more here.
 fn intended_roles(operation: &Operation) -> &'static [&'static str] {
     match operation.name() {
-        "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => &[],
+        "verifyWebhook" | "receiveWebhook" | "verifyAppWebhook" | "receiveAppWebhook" | "getHealth"
+        | "getReadiness" => &[],
         "registerTenant"
         | "addPhoneNumber"
         | "replaceAccessToken"

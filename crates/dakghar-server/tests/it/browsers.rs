@@ -9,11 +9,12 @@ use crate::harness::{ADMIN_KEY, Service, Setup, request, with_key};
 const FOREIGN: &str = "https://evil.example";
 
 /// Paths of every kind: the API, Meta's webhook, health, pages, and what is not there.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/",
     "/tenants",
     "/tenants/ten_x/messages",
     "/whatsapp/webhook",
+    "/whatsapp/webhook/670843887433847",
     "/healthz",
     "/readyz",
     "/docs",

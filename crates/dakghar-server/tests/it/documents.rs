@@ -125,7 +125,7 @@ async fn readers_know_every_documented_field_and_no_other() {
         let Some(schema) = operation.value["requestBody"]["content"]["application/json"].get("schema") else {
             continue;
         };
-        if operation.path == "/whatsapp/webhook" || schema["type"] == "array" {
+        if operation.path.starts_with("/whatsapp/webhook") || schema["type"] == "array" {
             continue;
         }
         // What Meta may know of these passes on to it.
@@ -168,6 +168,10 @@ async fn documented_examples_are_accepted() {
         ..Setup::default()
     });
     for operation in operations() {
+        // The URL of one app takes nothing that is not signed.
+        if operation.name() == "receiveAppWebhook" {
+            continue;
+        }
         let content = &operation.value["requestBody"]["content"]["application/json"];
         let named = content["examples"].as_object().into_iter().flat_map(Map::values);
         let examples: Vec<&Value> = named

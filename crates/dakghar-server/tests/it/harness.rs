@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::meta::MetaWebhooks;
 use dakghar_core::app::{App, DefaultApp, OnboardingPage, Settings, SignupSettings};
+use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{AppId, Secret, TenantId};
 use dakghar_core::ports::{
@@ -98,7 +99,7 @@ pub(crate) fn onboarding_at(base: &str) -> SignupSettings {
     SignupSettings {
         page: Some(OnboardingPage {
             base: base.into(),
-            config_id: "7007".into(),
+            config_id: SignupConfigId::parse("7007").ok(),
             extras: r#"{"setup":{}}"#.into(),
             api_version: "v25.0".into(),
             other_sdk: None,
@@ -222,7 +223,8 @@ impl Service {
             onboarding_api: Arc::new(setup.onboarding.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
                 let token = Secret::new(VERIFY_TOKEN);
-                Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))
+                let codec = MetaWebhooks::new(&secrets, Some(&token), clock.clone());
+                Arc::new(codec.of_app(setup.default_app.id.clone()))
             }),
             vault: vault(),
             secrets: installation_secrets(),

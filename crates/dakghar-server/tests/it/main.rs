@@ -9,6 +9,7 @@
     reason = "plain tests read better from top to bottom, and have their own clock and tasks"
 )]
 
+mod app_webhooks;
 mod apps;
 mod audit;
 mod auth;

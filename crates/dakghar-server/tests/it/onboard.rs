@@ -13,7 +13,7 @@ use dakghar_core::domain::ids::WabaId;
 use dakghar_testkit::memory::{MemoryOnboarding, MemoryTokens};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, onboarding_at};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, onboarding_at, request};
 
 const TOKEN: &str = "EAA-canary-token";
 const BASE: &str = "https://gateway.example.com";
@@ -450,6 +450,40 @@ async fn a_customer_brings_the_pin_or_another_code() {
     world.works().await;
     assert_eq!(status().await["state"], "done");
     assert!(!world.signup(&link).await.to_string().contains("123456"));
+}
+
+#[tokio::test]
+async fn the_page_runs_the_configuration_of_the_app_that_the_link_names() {
+    let world = world().await;
+    let app = json!({"appId": "333", "name": "Partner", "secret": "secret-of-the-partner"});
+    assert_eq!(world.service.post("/apps", &app).await.status, 201);
+    let wanted = json!({"appId": "333"});
+    let refused = world.service.post(&world.below("/onboarding-links"), &wanted).await;
+    assert_eq!(refused.outcome(), (422, "onboarding_page_off"));
+    let configure = async |config: Value| {
+        let change = json!({"signupConfigId": config});
+        let changed = world.service.call(request(Method::PATCH, "/apps/333", Some(&change)));
+        assert_eq!(changed.await.status, 200);
+    };
+    configure(json!("8008")).await;
+    let link = world.link(&wanted).await;
+    let opened = world.open(&World::path_of(&link), None).await;
+    assert_eq!(
+        (&opened.data["appId"], &opened.data["configId"]),
+        (&json!("333"), &json!("8008"))
+    );
+    let (_, other) = world.opened().await;
+    assert_eq!(
+        (&other.data["appId"], &other.data["configId"]),
+        (&json!("222"), &json!("7007"))
+    );
+    configure(Value::Null).await;
+    let notice = world.notice(&World::path_of(&link), None).await;
+    assert_eq!(
+        notice,
+        (410, "cancelled".to_owned()),
+        "its dialog cannot be run any more"
+    );
 }
 
 #[tokio::test]

@@ -374,7 +374,11 @@ async fn a_webhook_that_gives_up_waiting_for_the_start_is_a_gap() {
     let (_opened, is_opened) = tokio::sync::watch::channel(None);
     let router = starting_router(&HttpConfig::default(), metrics.clone(), is_opened);
     let server = start(router, HttpConfig::default()).await;
-    for (request, gaps) in [("GET /", 0), ("POST /whatsapp/webhook", 1)] {
+    for (request, gaps) in [
+        ("GET /", 0),
+        ("POST /whatsapp/webhook", 1),
+        ("POST /whatsapp/webhook/670843887433847", 2),
+    ] {
         let mut waiting = server.connect().await;
         let head = format!("{request} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
         waiting.write_all(head.as_bytes()).await.expect("written");

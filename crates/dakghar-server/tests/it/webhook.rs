@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::Request;
 use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::listening::{Heard, Hearing};
+use dakghar_core::domain::meta_app::{Addressed, AppCredentials};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::ports::{Clock as _, ListenerStore as _, SignatureCheck, StoreError, WebhookCodec};
 use serde_json::json;
@@ -388,13 +389,13 @@ struct Counting {
 }
 
 impl WebhookCodec for Counting {
-    fn check_signature(&self, _: &[u8], _: &[&[u8]]) -> SignatureCheck {
+    fn check_signature(&self, _: Addressed<'_>, _: &[u8], _: &[&[u8]]) -> SignatureCheck {
         self.verdict
     }
 
-    fn use_apps(&self, _: Vec<dakghar_core::domain::meta_app::AppCredentials>) {}
+    fn use_apps(&self, _: Vec<AppCredentials>) {}
 
-    fn is_verify_token(&self, _: &str) -> bool {
+    fn is_verify_token(&self, _: Addressed<'_>, _: &str) -> bool {
         false
     }
 

@@ -1,6 +1,7 @@
 //! The suite of [`AppStore`](dakghar_core::ports::AppStore).
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::Saved;
 
@@ -14,6 +15,7 @@ macro_rules! app_store_suite {
     ($factory:path) => {
         $crate::conformance_cases! { $factory, apps:
             an_app_is_stored_as_it_is
+            the_login_configuration_of_an_app_comes_changes_and_goes
             an_id_is_given_once
             apps_come_in_the_order_of_their_ids
             only_the_present_version_of_an_app_is_saved_over
@@ -40,6 +42,18 @@ pub async fn an_app_is_stored_as_it_is(stores: Stores) {
         assert_eq!(stores.apps.find_app(&app.id).await, Ok(None));
         insert(&stores, std::slice::from_ref(&app)).await;
         assert_eq!(stores.apps.find_app(&app.id).await, Ok(Some(app)));
+    }
+}
+
+/// Covers `AppStore::save_app` and `AppStore::apps`.
+pub async fn the_login_configuration_of_an_app_comes_changes_and_goes(stores: Stores) {
+    let mut app = meta_app();
+    insert(&stores, std::slice::from_ref(&app)).await;
+    for config in [Some("1"), Some("98765432109876543210987654321098"), None] {
+        app.signup_config_id = config.map(|id| SignupConfigId::parse(id).expect("digits"));
+        assert_eq!(stores.apps.save_app(&app).await, Ok(Saved::Done));
+        app.version += 1;
+        assert_eq!(all(&stores).await, [app.clone()]);
     }
 }
 

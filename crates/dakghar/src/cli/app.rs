@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
-use dakghar_core::app::{App, NewMetaApp};
+use dakghar_core::app::{App, MetaAppChanges, NewMetaApp};
 use dakghar_core::domain::Secret;
 use dakghar_core::domain::audit::Principal;
-use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::ids::SignupConfigId;
+use dakghar_core::domain::meta_app::{MetaApp, WEBHOOK_PATH};
 
 use super::output;
 use crate::config::Config;
@@ -28,9 +29,23 @@ pub enum Command {
         /// What Meta names when it verifies the webhook URL; made up, and printed once, when absent.
         #[arg(long, env = "NEW_VERIFY_TOKEN", hide_env_values = true)]
         verify_token: Option<String>,
+        /// Meta's id of its login configuration for Embedded Signup: with one, links may name the app.
+        #[arg(long)]
+        signup_config_id: Option<String>,
     },
     /// List all apps, the one of the settings first
     List,
+    /// Change the name of an app, or its login configuration for Embedded Signup
+    Set {
+        /// Meta's id of the app.
+        app_id: String,
+        /// What people call it.
+        #[arg(long, required_unless_present = "signup_config_id")]
+        name: Option<String>,
+        /// Meta's id of its login configuration; empty for none.
+        #[arg(long)]
+        signup_config_id: Option<String>,
+    },
     /// Give an app another secret; what the one before it signs is still taken for a while
     Rotate {
         /// Meta's id of the app.
@@ -58,20 +73,36 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             name,
             secret,
             verify_token,
+            signup_config_id,
         } => {
             let new = NewMetaApp {
                 id: app_id,
                 name,
                 secret: Secret::new(secret),
                 verify_token: verify_token.map(Secret::new),
+                signup_config_id,
             };
             let added = app.apps.add(new, Principal::CLI).await?;
             output::line(&format!("added {}", added.app.id));
+            output::line(&format!("webhookPath  {}", added.app.webhook_path()));
             if let Some(token) = added.verify_token {
                 output::line(&format!("verifyToken  {}   (shown only now)", token.reveal()));
             }
         }
         Command::List => list(&app).await?,
+        Command::Set {
+            app_id,
+            name,
+            signup_config_id,
+        } => {
+            let changes = MetaAppChanges {
+                name,
+                signup_config_id: signup_config_id.map(|id| Some(id).filter(|id| !id.is_empty())),
+            };
+            let changed = app.apps.change(&app_id, &changes, Principal::CLI).await?;
+            let config = config_text(changed.signup_config_id.as_ref());
+            output::line(&format!("{} is {}, configuration {config}", changed.id, changed.name));
+        }
         Command::Rotate {
             app_id,
             secret,
@@ -92,6 +123,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 
 async fn list(app: &App) -> anyhow::Result<()> {
     let mut rows = Vec::new();
+    let page = app.onboarding.page();
     if let Some(of_settings) = app.apps.default_app() {
         let id = of_settings
             .id
@@ -100,6 +132,8 @@ async fn list(app: &App) -> anyhow::Result<()> {
         rows.push(vec![
             id,
             "default (settings)".to_owned(),
+            WEBHOOK_PATH.to_owned(),
+            config_text(page.and_then(|page| page.config_id.as_ref())),
             of_settings.secrets.to_string(),
             "-".to_owned(),
         ]);
@@ -108,15 +142,21 @@ async fn list(app: &App) -> anyhow::Result<()> {
     if rows.is_empty() {
         output::line("no apps: set APP_SECRET, or add one with `dakghar app add`");
     } else {
-        output::table(&["APP", "NAME", "SECRETS", "SINCE"], &rows);
+        output::table(&["APP", "NAME", "WEBHOOK", "CONFIG", "SECRETS", "SINCE"], &rows);
     }
     Ok(())
+}
+
+fn config_text(id: Option<&SignupConfigId>) -> String {
+    id.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 fn row(app: &MetaApp) -> Vec<String> {
     vec![
         app.id.to_string(),
         app.name.clone(),
+        app.webhook_path(),
+        config_text(app.signup_config_id.as_ref()),
         app.secrets.len().to_string(),
         app.created_at.to_string(),
     ]

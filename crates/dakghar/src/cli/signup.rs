@@ -92,7 +92,8 @@ pub enum Command {
         /// The language of the page; that of the browser when absent.
         #[arg(long, value_parser = Language::ALL.map(Language::as_str))]
         language: Option<String>,
-        /// The app that the dialog runs with; the first one that is known when absent.
+        /// The app that the dialog runs with, which must have a login configuration. When absent that of the settings, if it
+        /// has one, or else the only app that has.
         #[arg(long)]
         app_id: Option<String>,
     },

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::CheckSettings;
+use dakghar_core::domain::meta_app::WEBHOOK_PATH;
 
 use super::reader::Reader;
 use super::variable::{Kind, Variable, table};
-
-/// The path of the webhook behind the URL of the server.
-const WEBHOOK_PATH: &str = "/whatsapp/webhook";
 
 table! {
     "Numbers" {

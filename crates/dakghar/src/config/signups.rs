@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::app::{CreditLine, OnboardingPage, OtherSdk, SignupSettings};
 use dakghar_core::domain::Secret;
+use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::signup::SignupStep;
 use dakghar_core::ports::WebhookOverride;
 
@@ -18,7 +19,7 @@ table! {
         SIGNUP_WEBHOOK_URL: Kind::Text, "", "Where Meta posts the webhooks of accounts that a signup connects, in place of the app's own URL: https, 200 bytes at most. Needs VERIFY_TOKEN. Unset: at the app's own URL.";
         SIGNUP_CREDIT_LINE: Kind::Text, "", "Meta's id of the credit line that is shared with accounts which nobody pays for (Solution Partners). Unset: none is shared.";
         SIGNUP_CREDIT_TOKEN: Kind::Secret, "", "The token of the system user that the credit line belongs to.";
-        SIGNUP_CONFIG_ID: Kind::Text, "", "Meta's id of the login configuration for Embedded Signup. With it and PUBLIC_URL Dakghar offers a page on which customers of tenants connect their numbers (POST /tenants/{tenantId}/onboarding-links). Unset: it offers none.";
+        SIGNUP_CONFIG_ID: Kind::Text, "", "Meta's id of the login configuration for Embedded Signup, of the app that APP_ID names; further apps have their own (dakghar app set). With it and PUBLIC_URL Dakghar offers a page on which customers of tenants connect their numbers (POST /tenants/{tenantId}/onboarding-links). Unset: links of this app are refused.";
         SIGNUP_DIALOG_EXTRAS: Kind::Text, "{\"setup\":{}}", "What the dialog on that page gets as extras: a JSON object, such as {\"setup\":{\"solutionID\":\"…\"}}.";
         SIGNUP_SDK_URL: Kind::Text, "", "Development only: the URL of a script in place of Meta's SDK, such as that of dakghar graph-sim at /_sim/sdk.js. Messages of its origin are believed like Meta's.";
         SIGNUP_OPTIONAL_STEPS: Kind::Text, "facts credit", "The steps that a signup goes on without if they fail, of: subscribe register facts credit.";
@@ -62,22 +63,30 @@ pub(super) fn warn(settings: &SignupSettings, warnings: &mut Vec<String>) {
 fn page(reader: &mut Reader<'_>, others: &Others<'_>) -> Option<OnboardingPage> {
     let extras = extras(reader);
     let other_sdk = other_sdk(reader, others.is_production);
-    let config_id = reader.text(&SIGNUP_CONFIG_ID)?;
-    let is_id = (1..=32).contains(&config_id.len()) && config_id.bytes().all(|byte| byte.is_ascii_digit());
-    reader.require(is_id, "SIGNUP_CONFIG_ID must be 1 to 32 digits");
+    let asked = reader.text(&SIGNUP_CONFIG_ID);
+    let config_id = asked.as_deref().and_then(|text| SignupConfigId::parse(text).ok());
+    reader.require(
+        asked.is_some() == config_id.is_some(),
+        "SIGNUP_CONFIG_ID must be 1 to 32 digits",
+    );
     // Without it the API says that the page is off.
     let base = others.public_url?.trim_end_matches('/');
     let is_web = base.starts_with("https://") || base.starts_with("http://");
     let is_bare = base
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b';'));
+    // Apps that were added may have a configuration, of which the settings know nothing. Such an app's links are refused
+    // where the URL is not good for the page; what else it is good for is not judged here.
+    if config_id.is_none() && !(is_web && is_bare) {
+        return None;
+    }
     reader.require(
         is_web && is_bare,
         "PUBLIC_URL must be an http(s) URL without a query, because links to the onboarding page begin with it",
     );
     Some(OnboardingPage {
         base: base.into(),
-        config_id: config_id.into(),
+        config_id,
         extras,
         api_version: others.api_version.into(),
         other_sdk,

@@ -398,7 +398,7 @@ fn health_is_asked_on_this_machine_and_needs_no_secret() {
 }
 
 #[test]
-fn the_onboarding_page_needs_a_configuration_and_a_url() {
+fn the_onboarding_page_needs_a_url() {
     assert!(load([]).signups.page.is_none());
     assert!(
         load([("SIGNUP_CONFIG_ID", "7")]).signups.page.is_none(),
@@ -406,9 +406,15 @@ fn the_onboarding_page_needs_a_configuration_and_a_url() {
     );
     let config = load([("SIGNUP_CONFIG_ID", "7"), ("PUBLIC_URL", "https://example.com/wa/")]);
     let page = config.signups.page.expect("it is set up");
-    assert_eq!((&*page.base, &*page.config_id), ("https://example.com/wa", "7"));
+    let config_id = page.config_id.as_ref().map(|id| id.as_str());
+    assert_eq!((&*page.base, config_id), ("https://example.com/wa", Some("7")));
     assert_eq!((&*page.extras, &*page.api_version), (r#"{"setup":{}}"#, "v25.0"));
     assert!(page.other_sdk.is_none());
+    // An app that was added may have a configuration of its own.
+    let page = load([("PUBLIC_URL", "https://example.com")]).signups.page;
+    assert_eq!(page.expect("it has a URL").config_id, None);
+    let unusable = load([("PUBLIC_URL", "https://example.com/?x")]).signups.page;
+    assert!(unusable.is_none(), "nobody asked for the page");
     for (name, value, problem) in [
         ("SIGNUP_CONFIG_ID", "x", "SIGNUP_CONFIG_ID must be"),
         ("SIGNUP_DIALOG_EXTRAS", "[]", "SIGNUP_DIALOG_EXTRAS must be"),

@@ -9,7 +9,7 @@ use dakghar_adapters::meta::{
     GraphConfig, GraphHttp, MetaMessages, MetaNumbers, MetaOnboarding, MetaTokens, MetaWebhooks,
 };
 use dakghar_core::app::Installation;
-use dakghar_core::domain::Secret;
+use dakghar_core::domain::{AppId, Secret};
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, DepartureStore, EndpointStore,
@@ -104,6 +104,7 @@ pub(super) struct Beside {
 pub(super) struct Outer {
     graph: GraphHttp,
     receivers: HttpReceivers,
+    app_id: Option<AppId>,
     app_secrets: Vec<Secret>,
     takes_unsigned_webhooks: bool,
     verify_token: Secret,
@@ -139,6 +140,7 @@ impl Outer {
         Ok(Self {
             graph,
             receivers,
+            app_id: config.meta.default_app().id,
             app_secrets: config.meta.app_secrets.clone(),
             takes_unsigned_webhooks: config.takes_unsigned_webhooks(),
             verify_token,
@@ -179,7 +181,8 @@ impl Outer {
         };
         let secrets = keys::open_secrets(installation, self.derived.as_ref(), purpose).await?;
         let graph = Arc::new(self.graph);
-        let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
+        let webhooks =
+            MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone()).of_app(self.app_id);
         Ok(Ports {
             messages: store.clone(),
             statuses: store.clone(),

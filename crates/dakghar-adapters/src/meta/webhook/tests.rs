@@ -73,7 +73,7 @@ fn the_signature_covers_the_raw_bytes_and_comes_once() {
     let codec = webhooks(&[Secret::new("present"), Secret::new("previous")], None);
     let raw = "{\"text\":\"caf\u{e9} \\u00e9 \\/\"}".as_bytes();
     let good = signature("present", raw);
-    let check = |headers: &[&[u8]]| codec.check_signature(raw, headers);
+    let check = |headers: &[&[u8]]| codec.check_signature(Addressed::AnyApp, raw, headers);
     let valid = [
         good.clone(),
         signature("previous", raw),
@@ -108,27 +108,38 @@ fn the_signature_covers_the_raw_bytes_and_comes_once() {
 #[test]
 fn without_a_secret_nothing_is_checked() {
     let codec = webhooks(&[], None);
-    assert_eq!(codec.check_signature(b"{}", &[]), SignatureCheck::Skipped);
-    assert_eq!(codec.check_signature(b"{}", &[b"sha256=00"]), SignatureCheck::Skipped);
+    assert_eq!(
+        codec.check_signature(Addressed::AnyApp, b"{}", &[]),
+        SignatureCheck::Skipped
+    );
+    assert_eq!(
+        codec.check_signature(Addressed::AnyApp, b"{}", &[b"sha256=00"]),
+        SignatureCheck::Skipped
+    );
 }
 
 #[test]
 fn without_an_app_secret_every_webhook_can_be_refused() {
     let codec = webhooks(&[], None).refusing_unsigned();
     for headers in [&[][..], &[b"sha256=00".as_slice()]] {
-        assert_eq!(codec.check_signature(b"{}", headers), SignatureCheck::Invalid);
+        assert_eq!(
+            codec.check_signature(Addressed::AnyApp, b"{}", headers),
+            SignatureCheck::Invalid
+        );
     }
 }
 
 #[test]
 fn only_the_configured_verify_token_is_right() {
     let codec = webhooks(&[], Some(&Secret::new("verify-me")));
-    assert!(codec.is_verify_token("verify-me"));
+    assert!(codec.is_verify_token(Addressed::AnyApp, "verify-me"));
     for wrong in ["", "verify-m", "verify-me ", "Verify-me"] {
-        assert!(!codec.is_verify_token(wrong), "{wrong}");
+        assert!(!codec.is_verify_token(Addressed::AnyApp, wrong), "{wrong}");
     }
     let without = webhooks(&[], None);
-    assert!(!without.is_verify_token("") && !without.is_verify_token("verify-me"));
+    assert!(
+        !without.is_verify_token(Addressed::AnyApp, "") && !without.is_verify_token(Addressed::AnyApp, "verify-me")
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
 use crate::domain::Secret;
-use crate::domain::ids::AppId;
+use crate::domain::ids::{AppId, SignupConfigId};
 use crate::domain::meta_app::{AppCredentials, MetaApp};
 use crate::domain::time::Timestamp;
 use crate::ports::{AppStore, Clock, Ports, StoreError, WebhookCodec};
@@ -31,12 +31,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An app is the same as before if both are.
 type Edition = (u64, Timestamp);
 
+/// An app, with its secrets in clear.
+#[derive(Clone)]
+struct Known {
+    edition: Edition,
+    credentials: AppCredentials,
+    signup_config_id: Option<SignupConfigId>,
+}
+
 /// The last reading, and its time by the machine's uptime.
 struct Seen {
     at: Option<Duration>,
     /// The number of the reading that this is from.
     reading: u64,
-    apps: BTreeMap<AppId, (Edition, AppCredentials)>,
+    apps: BTreeMap<AppId, Known>,
     /// Why not everything is known.
     gap: Option<Failure>,
 }
@@ -107,17 +115,21 @@ impl KnownApps {
     /// The present secret of an app.
     pub(in crate::app) fn present_secret(&self, id: &AppId) -> Option<Secret> {
         let seen = self.seen.lock();
-        let (_, credentials) = seen.apps.get(id)?;
-        credentials.secrets.first().map(|(secret, _)| secret.clone())
+        let known = seen.apps.get(id)?;
+        known.credentials.secrets.first().map(|(secret, _)| secret.clone())
     }
 
     /// The present secrets of all apps.
     pub(in crate::app) fn present_secrets(&self) -> Vec<(AppId, Secret)> {
         let seen = self.seen.lock();
-        let present = |(id, (_, credentials)): (&AppId, &(Edition, AppCredentials))| {
-            Some((id.clone(), credentials.secrets.first()?.0.clone()))
-        };
+        let present = |(id, known): (&AppId, &Known)| Some((id.clone(), known.credentials.secrets.first()?.0.clone()));
         seen.apps.iter().filter_map(present).collect()
+    }
+
+    /// The login configuration of an app, if it has one.
+    pub(in crate::app) fn signup_config(&self, id: &AppId) -> Option<SignupConfigId> {
+        let seen = self.seen.lock();
+        seen.apps.get(id)?.signup_config_id.clone()
     }
 
     async fn read(&self, now: Duration) {
@@ -139,7 +151,7 @@ impl KnownApps {
         let before = self.seen.lock().apps.clone();
         let (mut apps, mut gap) = (BTreeMap::new(), None);
         for app in found {
-            match self.credentials(app, &before).await {
+            match self.as_of_now(app, &before).await {
                 Ok((id, known)) => {
                     apps.insert(id, known);
                 }
@@ -160,7 +172,7 @@ impl KnownApps {
             return;
         }
         self.webhooks
-            .use_apps(apps.values().map(|(_, credentials)| credentials.clone()).collect());
+            .use_apps(apps.values().map(|known| known.credentials.clone()).collect());
         *seen = Seen {
             at: Some(now),
             reading,
@@ -169,23 +181,28 @@ impl KnownApps {
         };
     }
 
-    /// The credentials of the app, opened only if it has changed.
-    async fn credentials(
+    /// The app as it is now. Its secrets are opened only if it has changed.
+    async fn as_of_now(
         &self,
         app: Result<MetaApp, StoreError>,
-        before: &BTreeMap<AppId, (Edition, AppCredentials)>,
-    ) -> Result<(AppId, (Edition, AppCredentials)), (Option<AppId>, Failure)> {
+        before: &BTreeMap<AppId, Known>,
+    ) -> Result<(AppId, Known), (Option<AppId>, Failure)> {
         let app = app.map_err(|error| (None, error.into()))?;
         let edition = (app.version, app.updated_at);
-        let known = before.get(&app.id).filter(|(known, _)| *known == edition);
+        let known = before.get(&app.id).filter(|known| known.edition == edition);
         let credentials = match known {
-            Some((_, credentials)) => credentials.clone(),
+            Some(known) => known.credentials.clone(),
             None => self
                 .open(&app)
                 .await
                 .map_err(|failure| (Some(app.id.clone()), failure))?,
         };
-        Ok((app.id, (edition, credentials)))
+        let known = Known {
+            edition,
+            credentials,
+            signup_config_id: app.signup_config_id,
+        };
+        Ok((app.id, known))
     }
 
     /// Opens the secrets of an app.
@@ -198,6 +215,7 @@ impl KnownApps {
         }
         let verify_token = self.vault.open(&app.id, key, VERIFY_TOKEN, &app.sealed_verify_token);
         Ok(AppCredentials {
+            id: app.id.clone(),
             secrets,
             verify_token: verify_token.await?,
         })

@@ -1,4 +1,4 @@
-//! Apps at Meta beside the one of the settings: made, listed, given new secrets, removed.
+//! Apps at Meta beside the one of the settings: made, listed, changed, given new secrets, removed.
 //!
 //! What webhooks are verified by is kept in memory by every process ([`known`]), so a change counts here at once and
 //! elsewhere within a second or two.
@@ -23,11 +23,11 @@ use crate::domain::sealed_secret::SealedSecret;
 use crate::domain::{ErrorCode, Problem, Secret};
 use crate::ports::{AppStore, AuditedChange, Carried, Clock, IdGenerator, Ports};
 use crate::vault::Vault;
-use checks::check_new;
+use checks::{check_changes, check_new};
 
 pub use known::KnownApps;
 pub(super) use known::{APP_SECRET, VERIFY_TOKEN};
-pub use new::NewMetaApp;
+pub use new::{MetaAppChanges, NewMetaApp};
 
 /// The app of the settings.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +98,7 @@ impl MetaApps {
 
     /// Adds an app. From then on webhooks that it signed are taken, and its verify token is answered.
     pub async fn add(&self, new: NewMetaApp, by: &Principal) -> Result<AddedApp, Failure> {
-        let id = check_new(&new)?;
+        let (id, signup_config_id) = check_new(&new)?;
         if self.default_app().is_some_and(|app| app.id.as_ref() == Some(&id)) {
             return Err(taken(&id).into());
         }
@@ -124,6 +124,7 @@ impl MetaApps {
             )],
             id,
             name: new.name.trim().to_owned(),
+            signup_config_id,
             wrapped_data_key,
             created_at: now,
             updated_at: now,
@@ -142,6 +143,38 @@ impl MetaApps {
             }
             _ => Err(taken(&app.id).into()),
         }
+    }
+
+    /// Changes the name of an app, or its login configuration.
+    pub async fn change(&self, id: &str, changes: &MetaAppChanges, by: &Principal) -> Result<MetaApp, Failure> {
+        let checked = check_changes(changes)?;
+        for _ in 0..ROUNDS_MAX {
+            let before = self.find(id).await?;
+            let mut app = before.clone();
+            checked.apply(&mut app);
+            if app == before {
+                return Ok(app);
+            }
+            app.updated_at = self.clock.now();
+            let deed = Deed::new(by, AuditAction::AppChanged).about("app", &app.id);
+            if self.save(&before, &mut app, &deed).await? {
+                tracing::info!(app_id = %app.id, "app changed");
+                return Ok(app);
+            }
+        }
+        Err(Failure::KeptChanging("app"))
+    }
+
+    /// Saves an app with its record. Returns false if somebody else saved first.
+    async fn save(&self, before: &MetaApp, app: &mut MetaApp, deed: &Deed<'_>) -> Result<bool, Failure> {
+        let change = AuditedChange::SaveApp(Box::new(app.clone()));
+        let carried = self.ledger.carry_out(&change, deed, app_changes(before, app)).await?;
+        if carried != Carried::Done {
+            return Ok(false);
+        }
+        app.version += 1;
+        self.known.read_again().await;
+        Ok(true)
     }
 
     /// Gives an app another secret. The one before it stays valid for `overlap`, a day unless said otherwise. The secret
@@ -173,15 +206,8 @@ impl MetaApps {
                     Problem::new(ErrorCode::Conflict, detail)
                 })?;
             let deed = Deed::new(by, AuditAction::AppSecretRotated).about("app", &app.id);
-            let change = AuditedChange::SaveApp(Box::new(app.clone()));
-            let carried = self
-                .ledger
-                .carry_out(&change, &deed, app_changes(&before, &app))
-                .await?;
-            if carried == Carried::Done {
-                app.version += 1;
+            if self.save(&before, &mut app, &deed).await? {
                 tracing::info!(app_id = %app.id, "app secret rotated");
-                self.known.read_again().await;
                 return Ok(app);
             }
         }

@@ -1,4 +1,4 @@
-//! An app that is to be added.
+//! An app that is to be added or changed.
 
 use crate::domain::Secret;
 
@@ -13,4 +13,15 @@ pub struct NewMetaApp {
     pub secret: Secret,
     /// What Meta will name when it verifies the webhook URL; made up when absent.
     pub verify_token: Option<Secret>,
+    /// Meta's id of its login configuration for Embedded Signup.
+    pub signup_config_id: Option<String>,
+}
+
+/// Changes of an app. What is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct MetaAppChanges {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Meta's id of its login configuration for Embedded Signup; `Some(None)` is none.
+    pub signup_config_id: Option<Option<String>>,
 }

@@ -14,6 +14,7 @@ use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::checks::check;
 use crate::app::tenants::leaving::check_stays;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
+use crate::domain::ids::{AppId, SignupConfigId};
 use crate::domain::page::PageLimit;
 use crate::domain::signup::{
     LINK_LIFE, LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Link, NewSignup, OPEN_LINKS_MAX, RETURN_URL_BYTES_MAX, Retried,
@@ -31,7 +32,8 @@ pub struct NewLink {
     pub return_url: Option<String>,
     /// The language of the page; that of the browser when absent.
     pub language: Option<Language>,
-    /// The app that the dialog runs with; the first one that is known when absent.
+    /// The app that the dialog runs with. When absent that of the settings, if it has a login configuration, or else the
+    /// only one that has.
     pub app_id: Option<String>,
 }
 
@@ -63,7 +65,7 @@ impl Onboarding {
         let tenant = self.tenants.stored(tenant_id).await?;
         check_stays(tenant.leaving.as_ref())?;
         self.check_open_links(tenant_id).await?;
-        let app_id = self.app_for(new.app_id.as_deref()).await?;
+        let app_id = self.app_of_dialog(new.app_id.as_deref()).await?;
         let secret = Secret::new(URL_SAFE_NO_PAD.encode(self.ids.secret_bytes()));
         let (id, now) = (self.ids.signup_id(), self.clock.now());
         let link = Link {
@@ -113,6 +115,35 @@ impl Onboarding {
             }
         }
         Err(Failure::KeptChanging("signup"))
+    }
+
+    /// The app whose dialog the page of a link runs.
+    async fn app_of_dialog(&self, asked: Option<&str>) -> Result<AppId, Failure> {
+        let first = self.app_for(asked).await?;
+        let is_of_settings = self.apps.is_of_settings(&first);
+        if self.config_of(&first).is_some() && (asked.is_some() || is_of_settings) {
+            return Ok(first);
+        }
+        if asked.is_none() {
+            let mut having = self.apps.ids().await;
+            having.retain(|id| self.config_of(id).is_some());
+            match having.as_slice() {
+                [] => {}
+                [only] => return Ok(only.clone()),
+                _ => {
+                    let message = "must name one of the apps that have a signupConfigId, because several have one";
+                    return Err(Problem::field(ErrorCode::InvalidField, "/appId", message).into());
+                }
+            }
+        }
+        Err(no_config(&first, is_of_settings).into())
+    }
+
+    /// The login configuration that the dialog of an app runs with.
+    pub(super) fn config_of(&self, app: &AppId) -> Option<SignupConfigId> {
+        let of_settings = self.page().and_then(|page| page.config_id.as_ref());
+        let of_settings = of_settings.filter(|_| self.apps.is_of_settings(app));
+        of_settings.cloned().or_else(|| self.apps.signup_config(app))
     }
 
     async fn check_open_links(&self, tenant_id: &TenantId) -> Result<(), Failure> {
@@ -190,7 +221,21 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 fn page_is_off() -> Problem {
-    let detail = "Set PUBLIC_URL and SIGNUP_CONFIG_ID, so that Dakghar can offer the page.";
+    let detail =
+        "Set PUBLIC_URL, and SIGNUP_CONFIG_ID or the signupConfigId of an app, so that Dakghar can offer the page.";
+    Problem::new(ErrorCode::OnboardingPageOff, detail)
+}
+
+/// A login configuration belongs to one app at Meta, so that of another app is of no use.
+fn no_config(app: &AppId, is_of_settings: bool) -> Problem {
+    let detail = if is_of_settings {
+        format!("Set SIGNUP_CONFIG_ID to a login configuration of the app {app}, so that the page can run its dialog.")
+    } else {
+        format!(
+            "The app {app} has no login configuration here. Give it one of its own: PATCH /apps/{app} with \
+             signupConfigId, or dakghar app set {app} --signup-config-id."
+        )
+    };
     Problem::new(ErrorCode::OnboardingPageOff, detail)
 }
 

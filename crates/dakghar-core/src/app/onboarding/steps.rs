@@ -109,6 +109,8 @@ impl Onboarding {
             return Err(self.stop(Reason::TokenOfOtherApp, Some(&words)));
         }
         if let Some(lacking) = lacking_scope(&facts) {
+            // A token has the permissions that it was made with, so only another code helps.
+            signup.forget_token();
             return Err(self.stop(Reason::ScopeMissing, Some(&format!("it lacks {lacking}"))));
         }
         let account = self.account_of(signup, &facts)?;

@@ -16,6 +16,7 @@ use super::{NewNumberSignup, Onboarding, SignupRetry, code_is_used, deed};
 use crate::app::failure::Failure;
 use crate::app::stale::ROUNDS_MAX;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
+use crate::domain::ids::SignupConfigId;
 use crate::domain::send_error::{SendError, clip};
 use crate::domain::signup::{Reason, Signup, SignupState, Trouble};
 use crate::domain::{ErrorCode, Problem};
@@ -48,6 +49,8 @@ pub struct Visit {
     pub signup: Signup,
     /// The name of the tenant.
     pub tenant_name: String,
+    /// The login configuration that the dialog runs with; `None` if the app has lost it.
+    pub config_id: Option<SignupConfigId>,
     /// True if it was this browser that used the link.
     pub is_own: bool,
 }
@@ -91,7 +94,14 @@ impl Onboarding {
             Err(failure) => return Err(failure),
         };
         let is_own = cookie.is_some_and(|cookie| self.is_own(&signup, secret, cookie));
+        self.apps.look().await;
+        let config_id = self.config_of(&signup.app_id);
+        if config_id.is_none() && signup.state == SignupState::Invited {
+            tracing::warn!(signup_id = %signup.id, app_id = %signup.app_id,
+                "a link cannot be used, because its app has no login configuration any more");
+        }
         Ok(Some(Visit {
+            config_id,
             signup: signup.as_of(self.clock.now()),
             tenant_name: tenant.name.clone(),
             is_own,

@@ -23,6 +23,7 @@ use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
 use crate::domain::message::{Origin, StatusRecord};
+use crate::domain::meta_app::Addressed;
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
@@ -148,10 +149,16 @@ impl Receiving {
     }
 
     /// Checks that Meta may use this webhook URL. Returns the challenge, which must be sent back.
-    pub async fn verify<'a>(&self, mode: &str, token: &str, challenge: &'a str) -> Result<&'a str, Failure> {
+    pub async fn verify<'a>(
+        &self,
+        addressed: Addressed<'_>,
+        mode: &str,
+        token: &str,
+        challenge: &'a str,
+    ) -> Result<&'a str, Failure> {
         const CHALLENGE_BYTES_MAX: usize = 256;
         let known = self.apps.look().await;
-        let is_ours = self.ports.webhooks.is_verify_token(token);
+        let is_ours = self.ports.webhooks.is_verify_token(addressed, token);
         if !is_ours {
             // It may be that of an app that is not known.
             known?;
@@ -165,16 +172,21 @@ impl Receiving {
     }
 
     /// Refuses a webhook that has no signature and needs one, before its body is known.
-    pub fn expect_signature(&self, signatures: &[&[u8]]) -> Result<(), Failure> {
-        let is_missing =
-            signatures.is_empty() && self.ports.webhooks.check_signature(&[], signatures) == SignatureCheck::Invalid;
+    pub fn expect_signature(&self, addressed: Addressed<'_>, signatures: &[&[u8]]) -> Result<(), Failure> {
+        let verdict = || self.ports.webhooks.check_signature(addressed, &[], signatures);
+        let is_missing = signatures.is_empty() && verdict() == SignatureCheck::Invalid;
         if is_missing { Err(not_signed()) } else { Ok(()) }
     }
 
     /// Stores everything in a webhook's body. `signatures` are the values of its `X-Hub-Signature-256` headers.
-    pub async fn receive(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
+    pub async fn receive(
+        &self,
+        addressed: Addressed<'_>,
+        body: &[u8],
+        signatures: &[&[u8]],
+    ) -> Result<WebhookReceipt, Failure> {
         let attending = self.listening.attend();
-        let received = self.take(body, signatures).await;
+        let received = self.take(addressed, body, signatures).await;
         if received
             .as_ref()
             .err()
@@ -185,9 +197,14 @@ impl Receiving {
         received
     }
 
-    async fn take(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
+    async fn take(
+        &self,
+        addressed: Addressed<'_>,
+        body: &[u8],
+        signatures: &[&[u8]],
+    ) -> Result<WebhookReceipt, Failure> {
         let known = self.apps.look().await;
-        match self.ports.webhooks.check_signature(body, signatures) {
+        match self.ports.webhooks.check_signature(addressed, body, signatures) {
             SignatureCheck::Valid => {}
             // It may be that of an app that is not known, so Meta is to post it again.
             SignatureCheck::Skipped => known?,

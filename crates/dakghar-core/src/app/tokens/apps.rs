@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::meta_apps::{DefaultApp, KnownApps};
-use crate::domain::ids::AppId;
+use crate::domain::ids::{AppId, SignupConfigId};
 use crate::domain::{PhoneNumber, Secret};
 
 /// The apps whose id and secret are known: the one of the settings, and those that were added.
@@ -32,6 +32,16 @@ impl AppSecrets {
             Some((_, secret)) => Some(secret.clone()),
             None => self.known.present_secret(app),
         }
+    }
+
+    /// True if this is the app of the settings.
+    pub(in crate::app) fn is_of_settings(&self, app: &AppId) -> bool {
+        self.default_app.access().is_some_and(|(id, _)| id == app)
+    }
+
+    /// The login configuration of an app that was added, if it has one.
+    pub(in crate::app) fn signup_config(&self, app: &AppId) -> Option<SignupConfigId> {
+        self.known.signup_config(app)
     }
 
     /// The present secret of the app that the token of a number is of, as far as both are known.

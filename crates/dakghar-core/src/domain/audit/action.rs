@@ -125,6 +125,8 @@ actions! {
     OperatorKeyRevoked = "operator.key.revoked" in OperatorKeys,
     /// An app was added.
     AppAdded = "app.added" in Apps,
+    /// The name of an app, or its login configuration, was changed.
+    AppChanged = "app.changed" in Apps,
     /// An app was given another secret.
     AppSecretRotated = "app.secret.rotated" in Apps,
     /// An app was removed.

@@ -125,9 +125,12 @@ fn of_key(changes: &mut FieldChanges, under: &str, before: Option<&ApiKey>, afte
     changes.named(format!("{under}secret"), is_rotated);
 }
 
-/// Returns the changes of an app.
+/// Returns the changes of an app. Its configuration is no secret: every page that runs the dialog names it.
 pub fn app_changes(before: &MetaApp, after: &MetaApp) -> Vec<FieldChange> {
     let mut changes = FieldChanges::default();
+    changes.named("name", before.name != after.name);
+    let config = |app: &MetaApp| app.signup_config_id.clone();
+    changes.shown("signupConfigId", config(before), config(after));
     changes.named("secret", before.secrets != after.secrets);
     changes.named("dataKey", before.wrapped_data_key != after.wrapped_data_key);
     changes.into_vec()

@@ -199,6 +199,20 @@ const LIMITED: &str = "Meta takes no more calls for the moment. Nothing to do: i
 /// The advice where Meta's words say more than its code.
 const READ_IT: &str = "Read Meta's message and details, then retry.";
 
+/// The codes by which Meta says, when a code is exchanged, that it does not take the app for what it says to be. The last one
+/// says many things, but hardly another one here.
+const OF_APP: [i64; 3] = [190, 101, UNKNOWN];
+/// Meta's code for a failure of its own, with which it also refuses a wrong secret.
+const UNKNOWN: i64 = 1;
+/// The advice then: no other code of the dialog helps while the app is wrong.
+const OF_APP_ADVICE: &str = "Meta does not take the app at its word. Its id and its secret (APP_ID and APP_SECRET, or those of dakghar app) must belong together, and the login configuration to that app. Correct that first; then let the customer finish the dialog again, and retry with the new code.";
+
+/// True if Meta complains of the secret of the app, whatever the code.
+fn names_app_secret(refusal: &GraphRefusal) -> bool {
+    let says = |text: &str| text.to_ascii_lowercase().contains("client secret");
+    says(&refusal.message) || refusal.details.as_deref().is_some_and(says)
+}
+
 impl CodeRow {
     fn covers(&self, code: i64, subcode: Option<i64>) -> bool {
         self.codes.contains(&code) && (self.subcode.is_none() || self.subcode == subcode)
@@ -224,15 +238,9 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
     if let (Next::Wait(_), Some(asked)) = (verdict.next, refusal.retry_after) {
         verdict.next = Next::Wait(asked);
     }
-    // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
-    if step == SignupStep::Exchange && verdict.next != Next::Again {
+    if step == SignupStep::Exchange {
         let is_of_code = row.is_some_and(|row| row.next == Next::NewCode && row.subcode.is_some());
-        verdict.advice = match verdict.next {
-            Next::Wait(_) => NOT_EXCHANGED_NOW,
-            _ if is_of_code => verdict.advice,
-            _ => NOT_EXCHANGED,
-        };
-        verdict.next = Next::NewCode;
+        verdict = at_exchange(verdict, refusal, is_of_code);
     }
     // Another code of the customer's would not change whose credit line it is.
     if step == SignupStep::Credit && verdict.next == Next::NewCode {
@@ -242,6 +250,24 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
         };
     }
     verdict
+}
+
+/// At the exchange no token is at stake yet, so what Meta refuses is the code or the app.
+fn at_exchange(verdict: Verdict, refusal: &GraphRefusal, is_of_code: bool) -> Verdict {
+    let names_secret = names_app_secret(refusal);
+    let advice = match verdict.next {
+        _ if names_secret || OF_APP.contains(&refusal.code) => OF_APP_ADVICE,
+        Next::Wait(_) => NOT_EXCHANGED_NOW,
+        Next::Again => verdict.advice,
+        _ if is_of_code => verdict.advice,
+        _ => NOT_EXCHANGED,
+    };
+    // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
+    let next = match verdict.next {
+        Next::Again if !names_secret => Next::Again,
+        _ => Next::NewCode,
+    };
+    Verdict { next, advice }
 }
 
 fn as_for_messages(refusal: &GraphRefusal) -> Verdict {

@@ -268,6 +268,37 @@ fn a_credit_line_that_may_not_be_shared_is_the_operators_matter() {
 }
 
 #[test]
+fn where_meta_refuses_the_app_the_advice_is_about_the_app() {
+    let secret = GraphRefusal {
+        message: "Error validating client secret.".into(),
+        ..refusal(1, None)
+    };
+    for (refusal, next) in [
+        (refusal(190, None), Next::NewCode),
+        (refusal(101, None), Next::NewCode),
+        (refusal(1, None), Next::Again),
+        (secret.clone(), Next::NewCode),
+        (
+            GraphRefusal {
+                code: 100,
+                ..secret.clone()
+            },
+            Next::NewCode,
+        ),
+    ] {
+        let verdict = judge(SignupStep::Exchange, &refusal);
+        assert_eq!(verdict.next, next, "{refusal:?}");
+        for named in ["APP_ID and APP_SECRET", "dakghar app", "login configuration"] {
+            assert!(verdict.advice.contains(named), "{named}: {}", verdict.advice);
+        }
+    }
+    for (step, code) in [(SignupStep::Account, 190), (SignupStep::Exchange, 100)] {
+        let verdict = judge(step, &refusal(code, Some(36009)));
+        assert!(!verdict.advice.contains("APP_SECRET"), "{}", verdict.advice);
+    }
+}
+
+#[test]
 fn reasons_have_names_of_words_and_advice() {
     let names: HashSet<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(names.len(), Reason::ALL.len());

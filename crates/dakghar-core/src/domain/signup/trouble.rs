@@ -42,7 +42,7 @@ reasons! {
     /// The token does not work.
     TokenInvalid = "token_invalid", "The customer or Meta has taken the permission back. Let the customer finish the dialog again, and retry with the new code.";
     /// The token lacks a permission.
-    ScopeMissing = "scope_missing", "Have the app reviewed for whatsapp_business_management and whatsapp_business_messaging, name both in the login configuration, and retry with a new code.";
+    ScopeMissing = "scope_missing", "Have the app reviewed for whatsapp_business_management and whatsapp_business_messaging, name both in the login configuration; then let the customer finish the dialog again, and retry with the new code.";
     /// The token is for no account, or not for the one that is wished for.
     AccountNotShared = "account_not_shared", "The customer shared another account, or none. Let them choose the right one in the dialog and retry with the new code, or retry with the wabaId that was shared.";
     /// The token is for several accounts.

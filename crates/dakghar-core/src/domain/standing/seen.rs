@@ -171,7 +171,8 @@ impl Seen {
 /// Says where the webhooks of a number go, and the URL that gets them if it is not ours.
 ///
 /// `apps` are those of ours that the number may be connected with; without any, only an account that nobody is subscribed to
-/// says something. `own_urls` are the URLs of ours that an override may name. The override of the number itself goes first.
+/// says something. `own_urls` are the URLs of ours that an override may name. Below each, every app has one for itself, and what it posts
+/// to that of another app is refused. The override of the number itself goes first.
 pub fn webhooks_of(
     subscriptions: &[Subscription],
     of_number: Option<&Arc<str>>,
@@ -184,8 +185,14 @@ pub fn webhooks_of(
     let Some(ours) = subscriptions.iter().find(|known| apps.contains(&known.app_id)) else {
         return (Some(WebhooksGo::Nowhere), None);
     };
+    let is_own = |url: &str| {
+        own_urls.iter().any(|own| {
+            let below = url.strip_prefix(&**own);
+            below.is_some_and(|below| below.is_empty() || below.strip_prefix('/') == Some(ours.app_id.as_str()))
+        })
+    };
     match of_number.or(ours.override_url.as_ref()) {
-        Some(url) if !own_urls.contains(url) => (Some(WebhooksGo::Elsewhere), Some(clip(url))),
+        Some(url) if !is_own(url) => (Some(WebhooksGo::Elsewhere), Some(clip(url))),
         _ => (Some(WebhooksGo::Here), None),
     }
 }

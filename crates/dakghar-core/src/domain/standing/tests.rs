@@ -415,6 +415,15 @@ fn webhooks_go_here_elsewhere_or_nowhere() {
         of(&[subscribed("1", Some(&*own[0]))], None),
         (Some(WebhooksGo::Here), None)
     );
+    // The app's own URL is below ours; at that of another app what it posts is refused.
+    let below = |id: &str| format!("{}/{id}", own[0]);
+    assert_eq!(
+        of(&[subscribed("1", Some(&below("1")))], None),
+        (Some(WebhooksGo::Here), None)
+    );
+    for other in [below("2"), below("1/2"), below(""), format!("{}1", own[0])] {
+        assert_eq!(of(&[subscribed("1", Some(&other))], None), elsewhere(&other));
+    }
     assert_eq!(of(&[subscribed("1", Some("https://b"))], None), elsewhere("https://b"));
     assert_eq!(of(&[subscribed("1", None)], Some("https://c")), elsewhere("https://c"));
     assert_eq!(of(&[subscribed("2", None)], None), (Some(WebhooksGo::Nowhere), None));

@@ -3,26 +3,32 @@
 use std::time::Duration;
 
 use dakghar_core::app::{DialogReport, NewLink, OnboardingPage, SignupSettings};
+use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{LINK_LIFE, Reason, Signup, SignupState};
 use dakghar_core::domain::{ErrorCode, Problem, Tenant};
 
 use super::{is_bare, reason};
 use crate::steps::{SECOND, in_each_kind};
-use crate::world::World;
 use crate::world::process::Process;
 use crate::world::process::onboarding::Browser;
+use crate::world::{APP, World};
 
 const BASE: &str = "https://gateway.example.com";
 
 impl World {
     fn process_with_page(&self) -> Process {
+        self.process_with_config(Some("7007"))
+    }
+
+    /// A process with the page, and this login configuration of the app of the settings.
+    fn process_with_config(&self, config: Option<&str>) -> Process {
         let mut setup = self.setup();
         setup.works_by_itself = false;
         setup.settings.signups = SignupSettings {
             page: Some(OnboardingPage {
                 base: BASE.into(),
-                config_id: "7007".into(),
+                config_id: config.map(|id| SignupConfigId::parse(id).expect("digits")),
                 extras: "{}".into(),
                 api_version: "v25.0".into(),
                 other_sdk: None,
@@ -40,6 +46,38 @@ impl World {
             .expect("a link");
         let secret = url.strip_prefix(&format!("{BASE}/onboard/")).expect("it is ours");
         (signup, process.opens(secret))
+    }
+
+    /// The app of a new link, and the configuration that its page runs with.
+    fn dialog_of_link(
+        &self,
+        process: &Process,
+        tenant: &Tenant,
+        app: Option<&str>,
+    ) -> Result<(String, Option<String>), Problem> {
+        let (process, id) = (process.clone(), tenant.id);
+        let new = NewLink {
+            app_id: app.map(str::to_owned),
+            ..NewLink::default()
+        };
+        self.step(async move {
+            let (signup, url) = process.invite(&id, new).await?;
+            let secret = url.rsplit('/').next().expect("it ends with it");
+            let config = process.config_of_link(secret).await?;
+            Ok::<_, Problem>((signup.app_id.to_string(), config))
+        })
+    }
+
+    fn adds_app(&self, process: &Process, id: &'static str, config: Option<&'static str>) {
+        let process = process.clone();
+        self.step(async move { process.add_app(id, config).await })
+            .expect("it is added");
+    }
+
+    fn configures_app(&self, process: &Process, id: &'static str, config: Option<&'static str>) {
+        let process = process.clone();
+        self.step(async move { process.configure_app(id, config).await })
+            .expect("it is changed");
     }
 
     fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
@@ -143,5 +181,67 @@ fn a_forged_state_is_refused_and_reports_are_kept() {
             (stored.state, reason(&stored)),
             (SignupState::Invited, Some(Reason::Abandoned))
         );
+    });
+}
+
+/// The configuration with which the page of the link runs, by the app.
+fn dialog(app: &str, config: &str) -> (String, Option<String>) {
+    (app.to_owned(), Some(config.to_owned()))
+}
+
+#[test]
+fn a_link_runs_the_dialog_of_its_app_with_a_configuration_of_that_app() {
+    in_each_kind(|world: &World| {
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        world.adds_app(&process, "77", None);
+        let of = |app| world.dialog_of_link(&process, &tenant, app);
+        assert_eq!(of(None), Ok(dialog(APP, "7007")));
+        assert_eq!(of(Some(APP)), Ok(dialog(APP, "7007")));
+        let refused = of(Some("77")).expect_err("it has none");
+        assert_eq!(refused.code, ErrorCode::OnboardingPageOff);
+        assert!(refused.detail.contains("dakghar app set 77"), "{}", refused.detail);
+        assert_eq!(code(of(Some("78"))), Some(ErrorCode::AppNotFound));
+        world.configures_app(&process, "77", Some("7008"));
+        assert_eq!(of(Some("77")), Ok(dialog("77", "7008")));
+        assert_eq!(of(None), Ok(dialog(APP, "7007")), "that of the settings goes first");
+    });
+}
+
+#[test]
+fn a_link_that_names_no_app_runs_the_only_dialog_that_there_is() {
+    in_each_kind(|world: &World| {
+        let process = world.process_with_config(None);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let of = |app| world.dialog_of_link(&process, &tenant, app);
+        let refused = of(None).expect_err("there is none");
+        assert_eq!(refused.code, ErrorCode::OnboardingPageOff);
+        assert!(refused.detail.contains("SIGNUP_CONFIG_ID"), "{}", refused.detail);
+        world.adds_app(&process, "77", Some("7008"));
+        assert_eq!(of(None), Ok(dialog("77", "7008")));
+        assert_eq!(code(of(Some(APP))), Some(ErrorCode::OnboardingPageOff));
+        world.adds_app(&process, "78", Some("7009"));
+        assert_eq!(code(of(None)), Some(ErrorCode::InvalidField), "nobody knows which");
+        world.configures_app(&process, "78", None);
+        assert_eq!(of(None), Ok(dialog("77", "7008")));
+    });
+}
+
+#[test]
+fn the_page_of_a_link_runs_the_configuration_that_its_app_has_now() {
+    in_each_kind(|world: &World| {
+        let process = world.process_with_config(None);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        world.adds_app(&process, "77", Some("7008"));
+        let (_, browser) = world.invites(&process, &tenant);
+        let config = || {
+            let (process, secret) = (process.clone(), browser.secret.clone());
+            world.step(async move { process.config_of_link(&secret).await })
+        };
+        assert_eq!(config(), Ok(Some("7008".to_owned())));
+        for now in [Some("7009"), None] {
+            world.configures_app(&process, "77", now);
+            assert_eq!(config(), Ok(now.map(str::to_owned)));
+        }
     });
 }

@@ -8,6 +8,7 @@ mod departing;
 mod measured;
 mod numbers;
 pub mod onboarding;
+mod posting;
 mod reading;
 mod wanting;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, Claims, EndedCall, Failure, NewPhoneNumber, NewTenant, NumberChecks,
-    Prepared, PreparedSend, Retention, Settings, TokenWatch, UnconfirmedClaim, WaitingSend, WebhookReceipt,
+    Prepared, PreparedSend, Retention, Settings, TokenWatch, UnconfirmedClaim, WaitingSend,
 };
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
@@ -305,10 +306,6 @@ impl Process {
         let (tenants, token) = (&self.app.tenants, Secret::new(token));
         let replaced = tenants.replace_token(tenant, number, &token, Principal::CLI);
         Ok(replaced.await.map(drop)?)
-    }
-
-    pub async fn receive(&self, body: &[u8]) -> Result<WebhookReceipt, Problem> {
-        Ok(self.app.receiving.receive(body, &[]).await?)
     }
 
     // The steps of the worker, for tests that take them one by one.

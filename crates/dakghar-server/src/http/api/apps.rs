@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use dakghar_core::app::NewMetaApp;
+use dakghar_core::app::{MetaAppChanges, NewMetaApp};
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
@@ -34,6 +34,9 @@ pub(in crate::http) struct AddApp {
     /// What Meta is told to name when it verifies the webhook URL; made up when absent.
     #[schema(value_type = Option<String>)]
     verify_token: Option<Secret>,
+    /// Meta's id of its login configuration for Embedded Signup. With one, links may name the app.
+    #[schema(example = "1122334455667788")]
+    signup_config_id: Option<String>,
 }
 
 impl AddApp {
@@ -44,6 +47,7 @@ impl AddApp {
             name: fields.required_text("name", ErrorCode::InvalidName),
             secret: Secret::new(fields.required_text("secret", ErrorCode::InvalidField)),
             verify_token: fields.secret("verifyToken", ErrorCode::InvalidField),
+            signup_config_id: fields.text("signupConfigId", ErrorCode::InvalidField),
         };
         fields.finish()?;
         Ok(NewMetaApp {
@@ -51,7 +55,35 @@ impl AddApp {
             name: request.name,
             secret: request.secret,
             verify_token: request.verify_token,
+            signup_config_id: request.signup_config_id,
         })
+    }
+}
+
+/// Changes of an app. What is absent stays.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents what read() takes")]
+pub(in crate::http) struct ChangeApp {
+    /// What people call it.
+    #[schema(example = "Partner app")]
+    name: Option<String>,
+    /// Meta's id of its login configuration for Embedded Signup; `null` for none.
+    #[schema(example = "1122334455667788")]
+    signup_config_id: Option<String>,
+}
+
+impl ChangeApp {
+    fn read(body: &[u8]) -> Result<MetaAppChanges, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let has_config = fields.has("signupConfigId");
+        let config = fields.text("signupConfigId", ErrorCode::InvalidField);
+        let changes = MetaAppChanges {
+            name: fields.text("name", ErrorCode::InvalidName),
+            signup_config_id: has_config.then_some(config),
+        };
+        fields.finish()?;
+        Ok(changes)
     }
 }
 
@@ -121,7 +153,8 @@ problems!(ListProblems: STORE);
 )]
 pub(in crate::http) async fn list(State(state): State<HttpState>, _: Admin) -> ApiResult<Json<PageView<AppView>>> {
     let apps = &state.app().apps;
-    let of_settings = apps.default_app().map(AppView::from);
+    let page = state.app().onboarding.page();
+    let of_settings = apps.default_app().map(|app| AppView::of_settings(app, page));
     let others = apps.list().await?;
     let all = of_settings.into_iter().chain(others.iter().map(AppView::from));
     Ok(Json(PageView::complete(all.collect())))
@@ -142,6 +175,36 @@ pub(in crate::http) async fn read(
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<AppView>> {
     let app = state.app().apps.find(&id).await?;
+    Ok(Json(AppView::from(&app)))
+}
+
+problems!(ChangeProblems: BODY, STORE, &[
+    ErrorCode::AppNotFound,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidField,
+    ErrorCode::InvalidName,
+    ErrorCode::UnknownField,
+]);
+
+/// Change an app
+///
+/// Its name, or the login configuration with which the onboarding page runs its dialog. Links that were made before use the
+/// new one. That of the app of the settings is `SIGNUP_CONFIG_ID`.
+#[utoipa::path(
+    patch, path = "/apps/{appId}", operation_id = "changeApp", tag = "Apps",
+    request_body(content = ChangeApp, example = json!({"signupConfigId": "1122334455667788"})),
+    responses((status = 200, description = "The app.", body = AppView), ChangeProblems),
+)]
+pub(in crate::http) async fn change(
+    State(state): State<HttpState>,
+    _: Admin,
+    By(by): By,
+    ResourceId(id): ResourceId,
+    request: Request,
+) -> ApiResult<Json<AppView>> {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, &state, None).await?;
+    let app = state.app().apps.change(&id, &ChangeApp::read(&body)?, &by).await?;
     Ok(Json(AppView::from(&app)))
 }
 

@@ -34,7 +34,8 @@ pub(in crate::http) struct CreateOnboardingLink {
     /// The language of the page, `en` or `bn`. When absent that of the browser.
     #[schema(example = "bn")]
     language: Option<String>,
-    /// The app that the dialog runs with; when absent the first one whose id and secret are known.
+    /// The app that the dialog runs with, which must have a login configuration of its own. When absent that of the settings, if
+    /// it has one, or else the only app that has.
     app_id: Option<String>,
 }
 

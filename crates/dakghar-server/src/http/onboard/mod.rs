@@ -69,6 +69,8 @@ async fn show(State(state): State<HttpState>, ResourceId(secret): ResourceId, ur
     let link = visit.signup.link.as_ref();
     let texts = Texts::of(wanted.language(link.and_then(|link| link.language)));
     let over = match visit.signup.state {
+        // Whoever made it must make another one.
+        SignupState::Invited if visit.config_id.is_none() => Some(Notice::Cancelled),
         SignupState::Invited => None,
         SignupState::Expired => Some(Notice::Expired),
         SignupState::Cancelled => Some(Notice::Cancelled),

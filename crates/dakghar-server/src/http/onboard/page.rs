@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use axum::http::StatusCode;
 use dakghar_core::app::{OnboardingPage, Visit};
+use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::signup::Language;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -50,7 +51,7 @@ impl Shown<'_> {
         let data = Data {
             state: &self.state,
             app_id: signup.app_id.as_str(),
-            config_id: &self.settings.config_id,
+            config_id: self.visit.config_id.as_ref().map_or("", SignupConfigId::as_str),
             api_version: &self.settings.api_version,
             extras,
             sdk_url: other.map_or_else(|| sdk_of(self.texts.language), |sdk| &*sdk.url),

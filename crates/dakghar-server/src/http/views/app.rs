@@ -1,8 +1,9 @@
 //! Apps at Meta. No secret has a field here.
 
-use dakghar_core::app::{AddedApp, DefaultApp};
+use dakghar_core::app::{AddedApp, DefaultApp, OnboardingPage};
 use dakghar_core::domain::AppId;
-use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::ids::SignupConfigId;
+use dakghar_core::domain::meta_app::{MetaApp, WEBHOOK_PATH};
 use dakghar_core::domain::sealed_secret::SealedSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,12 @@ pub(in crate::http) struct AppView {
     name: String,
     /// True for the app of the settings, which only they change.
     is_default: bool,
+    /// The path of its webhook: behind the URL of this server it is the callback URL that Meta must be told.
+    #[schema(example = "/whatsapp/webhook/670843887433847")]
+    webhook_path: String,
+    /// Meta's id of its login configuration for Embedded Signup; `null` if the onboarding page cannot run its dialog.
+    #[schema(example = "1122334455667788")]
+    signup_config_id: Option<String>,
     /// Its secrets, the present one first. They are never shown.
     secrets: Vec<AppSecretView>,
     /// When it was added; `null` for the app of the settings.
@@ -55,6 +62,8 @@ impl From<&MetaApp> for AppView {
             app_id: Some(app.id.to_string()),
             name: app.name.clone(),
             is_default: false,
+            webhook_path: app.webhook_path(),
+            signup_config_id: app.signup_config_id.as_ref().map(SignupConfigId::to_string),
             secrets: app.secrets.iter().enumerate().map(secret).collect(),
             created_at: Some(app.created_at.to_string()),
             updated_at: Some(app.updated_at.to_string()),
@@ -62,8 +71,10 @@ impl From<&MetaApp> for AppView {
     }
 }
 
-impl From<&DefaultApp> for AppView {
-    fn from(app: &DefaultApp) -> Self {
+impl AppView {
+    /// The app of the settings. Its login configuration stands with those of the page.
+    pub(in crate::http) fn of_settings(app: &DefaultApp, page: Option<&OnboardingPage>) -> Self {
+        let config = page.and_then(|page| page.config_id.as_ref());
         let secret = |place| AppSecretView {
             is_present: place == 0,
             added_at: None,
@@ -73,6 +84,8 @@ impl From<&DefaultApp> for AppView {
             app_id: app.id.as_ref().map(AppId::to_string),
             name: "default".to_owned(),
             is_default: true,
+            webhook_path: WEBHOOK_PATH.to_owned(),
+            signup_config_id: config.map(SignupConfigId::to_string),
             secrets: (0..app.secrets).map(secret).collect(),
             created_at: None,
             updated_at: None,

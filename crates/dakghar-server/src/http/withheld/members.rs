@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 230] = [
+pub(super) const SHOWN: [&str; 232] = [
     "about",
     "account",
     "accountMode",
@@ -182,6 +182,7 @@ pub(super) const SHOWN: [&str; 230] = [
     "secrets",
     "sendUntil",
     "sendingHeldSince",
+    "signupConfigId",
     "signupId",
     "since",
     "skipped",
@@ -231,6 +232,7 @@ pub(super) const SHOWN: [&str; 230] = [
     "waitingFor",
     "waitsFor",
     "wamid",
+    "webhookPath",
     "webhooks",
 ];
 

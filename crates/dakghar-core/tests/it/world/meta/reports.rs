@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dakghar_core::domain::message::{EvidenceStatus, Origin, ReportedStatus};
-use dakghar_core::domain::meta_app::AppCredentials;
+use dakghar_core::domain::meta_app::{Addressed, AppCredentials};
 use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport, WebhookPart};
 use dakghar_core::domain::{ConversationKind, PhoneNumberId};
 use dakghar_core::ports::{SignatureCheck, WebhookCodec};
@@ -12,6 +12,7 @@ use dakghar_testkit::samples;
 use futures_util::future::{Either, select};
 
 use super::{Meta, Request};
+use crate::world::APP;
 use crate::world::executor::WORLD;
 use crate::world::ports::Shared;
 use crate::world::random::Random;
@@ -162,15 +163,24 @@ fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<Webhook
     });
 }
 
+/// All that it posts is of the app of the settings.
+fn is_for_own(addressed: Addressed<'_>) -> bool {
+    matches!(addressed, Addressed::AnyApp | Addressed::OneApp(APP))
+}
+
 impl WebhookCodec for Meta {
-    fn check_signature(&self, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
-        SignatureCheck::Valid
+    fn check_signature(&self, addressed: Addressed<'_>, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
+        if is_for_own(addressed) {
+            SignatureCheck::Valid
+        } else {
+            SignatureCheck::Invalid
+        }
     }
 
     fn use_apps(&self, _apps: Vec<AppCredentials>) {}
 
-    fn is_verify_token(&self, _token: &str) -> bool {
-        true
+    fn is_verify_token(&self, addressed: Addressed<'_>, _token: &str) -> bool {
+        is_for_own(addressed)
     }
 
     fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {

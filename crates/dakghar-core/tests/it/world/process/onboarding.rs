@@ -1,6 +1,8 @@
 //! Signups.
 
-use dakghar_core::app::{DialogReport, Failure, NewLink, NewNumberSignup, SignupRetry, Visitor};
+use dakghar_core::app::{
+    DialogReport, Failure, MetaAppChanges, NewLink, NewMetaApp, NewNumberSignup, SignupRetry, Visitor,
+};
 use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{Actor, Problem, Secret, TenantId};
 
@@ -96,6 +98,35 @@ impl Process {
     pub async fn find_signup(&self, signup: &Signup) -> Result<Signup, Problem> {
         let id = signup.id.to_string();
         Ok(self.app.onboarding.find(&signup.tenant_id, &id).await?)
+    }
+
+    /// Adds an app.
+    pub async fn add_app(&self, id: &str, config: Option<&str>) -> Result<(), Problem> {
+        let new = NewMetaApp {
+            id: id.to_owned(),
+            name: "Partner".to_owned(),
+            secret: Secret::new("secret-of-the-app"),
+            verify_token: None,
+            signup_config_id: config.map(str::to_owned),
+        };
+        self.app.apps.add(new, principal(Actor::Operator)).await?;
+        Ok(())
+    }
+
+    /// Gives an app another login configuration, or takes its own away.
+    pub async fn configure_app(&self, id: &str, config: Option<&str>) -> Result<(), Problem> {
+        let changes = MetaAppChanges {
+            name: None,
+            signup_config_id: Some(config.map(str::to_owned)),
+        };
+        self.app.apps.change(id, &changes, principal(Actor::Operator)).await?;
+        Ok(())
+    }
+
+    /// The login configuration that the page of a link runs with.
+    pub async fn config_of_link(&self, secret: &str) -> Result<Option<String>, Problem> {
+        let visit = self.app.onboarding.visit(secret, None).await?;
+        Ok(visit.and_then(|visit| visit.config_id).map(|id| id.to_string()))
     }
 
     /// Works on signups by itself from now on.
