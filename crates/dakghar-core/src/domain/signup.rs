@@ -4,6 +4,7 @@
 //! step that it is at, what became of those before, and why it does not go on, with advice. What is secret is sealed in it:
 //! the code until it is exchanged or over, the token until the number has it, and the PIN.
 
+mod app;
 mod codes;
 mod found;
 mod invited;
@@ -23,6 +24,7 @@ use super::page::Paged;
 use super::send_error::SendError;
 use super::time::Timestamp;
 
+pub use app::APP_SYNC_LIFE;
 pub use codes::{CODES, CodeRow, Next, Verdict, judge};
 pub use found::{AccountFacts, NumberFacts, PROFILE_BYTES_MAX, Subscription};
 pub use link::{LINK_LIFE, LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Link, OPEN_LINKS_MAX, RETURN_URL_BYTES_MAX};
@@ -88,6 +90,8 @@ pub struct Signup {
     pub asked_account: Option<WabaId>,
     /// The number that the client names: a wish, which must be in the account.
     pub asked_number: Option<PhoneNumberId>,
+    /// True if the dialog told of a number of the WhatsApp Business app: a hint, of which Meta's own word decides.
+    pub asked_on_app: bool,
     /// The account.
     pub waba_id: Option<WabaId>,
     /// What Meta said of the account.
@@ -130,6 +134,8 @@ pub struct Retried {
     pub account: Option<WabaId>,
     /// The number that is meant.
     pub number: Option<PhoneNumberId>,
+    /// True if the dialog told of a number of the WhatsApp Business app.
+    pub is_on_app: bool,
 }
 
 /// A new signup.
@@ -177,6 +183,7 @@ impl Signup {
             deregisters_first: false,
             asked_account: new.with.account,
             asked_number: new.with.number,
+            asked_on_app: new.with.is_on_app,
             waba_id: None,
             account: None,
             number: None,
@@ -249,6 +256,7 @@ impl Signup {
             tries: self.tries + u32::from(end != StepEnd::Skipped),
             note,
             error,
+            request_id: None,
         };
         self.records.retain(|known| known.step != record.step);
         self.records.push(record);
@@ -257,7 +265,7 @@ impl Signup {
         self.trouble = None;
         self.next_at = None;
         self.updated_at = now;
-        match self.step.next() {
+        match self.step.next(self.is_on_app()) {
             Some(next) => self.step = next,
             None => {
                 self.state = SignupState::Done;
@@ -271,7 +279,7 @@ impl Signup {
     /// Notes that the step did not succeed. It is tried again after `wait`; without one, or after [`TRIES_MAX`] tries, the
     /// signup stops, or leaves out a step that is `optional`.
     pub fn fail(&mut self, trouble: Trouble, wait: Option<Duration>, optional: bool, now: Timestamp) {
-        let wait = wait.filter(|_| self.tries + 1 < TRIES_MAX);
+        let wait = wait.filter(|wait| self.may_try_again(now + *wait));
         if wait.is_none() && optional {
             let Trouble { advice, error, .. } = trouble;
             return self.pass(StepEnd::Failed, Some(advice), error, now);
@@ -321,7 +329,9 @@ impl Signup {
             sealed_pin,
             account,
             number,
+            is_on_app,
         } = with;
+        self.asked_on_app |= is_on_app;
         if account.is_some() || number.is_some() {
             self.asked_account = account.or_else(|| self.asked_account.take());
             self.asked_number = number.or_else(|| self.asked_number.take());
@@ -334,6 +344,8 @@ impl Signup {
             (self.sealed_code, self.code_until) = (Some(code.sealed), code.until);
             self.forget_token();
             self.step = SignupStep::Exchange;
+            // The customer finished the dialog again, so Meta can be asked again.
+            self.records.retain(|record| !record.step.is_of_app());
         }
         self.state = SignupState::Running;
         (self.tries, self.trouble, self.next_at, self.lease) = (0, None, None, None);

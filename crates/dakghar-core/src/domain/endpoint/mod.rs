@@ -145,9 +145,10 @@ impl Endpoint {
         self.id == Self::id_of_callback_url(&self.tenant_id)
     }
 
-    /// True if it wants this entry. The number is that of the entry, or of the message that it is about.
+    /// True if it wants this entry. The number is that of the entry, or of the message that it is about. A history comes as
+    /// thousands of entries at once, of things long past, so it goes only to an endpoint that names its kind.
     pub fn wants(&self, entry: &FeedEntry, number: Option<&PhoneNumberId>) -> bool {
-        self.filter.matches(&entry.kind, number)
+        self.filter.matches(&entry.kind, number) && (!entry.kind.is_of_history() || self.filter.names(&entry.kind))
     }
 }
 

@@ -131,10 +131,10 @@ pub const CODES: &[CodeRow] = rows! {
         "The user name belongs to an account on Instagram that is not linked. Link the account, then retry.";
     147_005 => Next::Stop,
         "The user name must be transferred from another number first. Transfer it in WhatsApp Manager, then retry.";
-    2_593_107 => Next::Stop,
-        "Contacts and history of the phone's app were asked for before. Let the customer connect the number again to ask once more.";
+    2_593_107 => Next::Pass,
+        "Meta was asked for it before, and takes that once for each time that the number is connected. Nothing to do, unless it never came: then let the customer disconnect the number in the app and connect it again.";
     2_593_108 => Next::Stop,
-        "Contacts and history can only be asked for within 24 hours of connecting. Let the customer connect the number again.";
+        "Contacts and history can only be asked for within 24 hours of connecting. The number can send without them; to have them, let the customer disconnect the number in the app and connect it again.";
     2_593_109 => Next::Pass,
         "The owner of the number did not agree to share the history. Nothing to do: messages from now on are not affected.";
     2494164..=2_494_179 => Next::Stop,

@@ -30,6 +30,7 @@ impl PhoneNumber {
             is_asked: false,
             stop,
             subscribed_at: before.subscribed_at,
+            history: before.history,
         };
         self.follow_stop(was, at.now)
     }
