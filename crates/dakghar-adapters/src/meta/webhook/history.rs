@@ -127,14 +127,16 @@ impl<'a> Past<'_, 'a, '_> {
     }
 
     fn message(&mut self, thread: &Fields<'a>, raw: &'a RawValue) {
-        self.messages = self.messages.saturating_add(1);
         let person = thread.text("id").filter(|id| WaId::parse(id).is_ok());
         let (facts, own) = (self.facts, self.own.as_deref());
         let read = read_message(self.parts, self.around, self.place, raw, |fields| {
             facts.past(raw, fields, own, person.as_deref())
         });
         match read {
-            Ok(part) => self.parts.push(part),
+            Ok(part) => {
+                self.messages = self.messages.saturating_add(1);
+                self.parts.push(part);
+            }
             Err(problem) => self.parts.push_other(self.place, raw.get(), Some(problem)),
         }
     }
