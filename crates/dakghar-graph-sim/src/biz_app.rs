@@ -13,7 +13,7 @@ const LIFE: Duration = Duration::from_hours(24);
 /// Contacts and messages of one app at most.
 const ITEMS_MAX: u32 = 1_000_000;
 
-/// What the app of each number has, and sends when it is asked for.
+/// The contents of the app of each number, which are sent when somebody asks for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppPlan {
@@ -25,7 +25,7 @@ pub struct AppPlan {
     pub people: u32,
     /// Messages in one webhook.
     pub chunk: u32,
-    /// Whether the owner shares no history.
+    /// True if the owner shares no history.
     pub is_declined: bool,
 }
 
@@ -42,7 +42,7 @@ impl Default for AppPlan {
 }
 
 impl AppPlan {
-    /// What is wrong with it.
+    /// Says why it cannot be played, if it cannot.
     pub(crate) fn flaw(&self) -> Option<String> {
         if self.people == 0 || self.chunk == 0 {
             return Some("people and chunk must be at least 1".to_owned());
@@ -52,7 +52,7 @@ impl AppPlan {
     }
 }
 
-/// What is asked for of an app.
+/// A part of an app that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum AppData {
     Contacts,

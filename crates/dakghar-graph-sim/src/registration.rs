@@ -20,7 +20,7 @@ pub struct Registration {
     /// Whether it is used with the WhatsApp Business app.
     #[serde(default)]
     pub is_on_biz_app: bool,
-    /// How long ago it was connected from the WhatsApp Business app, in seconds. Meta is asked for what the app has for a day.
+    /// The seconds since it was connected from the WhatsApp Business app. Its contents can be asked for during a day.
     #[serde(default)]
     pub connected_seconds_ago: u64,
     /// `STANDARD` or `HIGH`.

@@ -1,4 +1,4 @@
-//! What a gateway asks of a number that stays in the WhatsApp Business app.
+//! A gateway asks for the contents of the WhatsApp Business app of a number.
 
 use std::sync::Arc;
 

@@ -32,7 +32,7 @@ impl ProofQuery {
     }
 }
 
-/// What Meta says of a number that stays in the WhatsApp Business app.
+/// Meta's words on a number that stays in the WhatsApp Business app.
 const ON_BIZ_APP: &str = "The number is used with the WhatsApp Business app, which keeps it registered";
 
 /// The app that the token is of.

@@ -1,4 +1,4 @@
-//! What the WhatsApp Business app of a number has: its contacts, and its messages in three phases, each in chunks. The same plan
+//! The contents of the WhatsApp Business app of a number: its contacts, and its messages in three phases, each in chunks. The same plan
 //! gives the same messages each time.
 
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ struct State {
     /// The numbers that are checked, where a test set them up.
     standings: BTreeMap<PhoneNumberId, SeenNumber>,
     checks: usize,
-    /// What was asked for of the app on a phone, and the number of which.
+    /// The parts of apps on phones that were asked for, each with its number.
     synced: BTreeSet<(PhoneNumberId, &'static str)>,
     next: HashMap<&'static str, VecDeque<Fault>>,
     journal: Vec<String>,

@@ -59,7 +59,7 @@ fn step(signup: &Value, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no step {name}: {signup}"))
 }
 
-/// How often Meta did what this call asks for.
+/// The times that Meta did this call.
 fn done(product: &Product, call: &str) -> usize {
     let journal = product.sim.onboarding_journal();
     let done = journal.iter().filter(|entry| entry.call == call && entry.is_done);

@@ -22,7 +22,7 @@ const DECLINED: i64 = 2_593_109;
 pub(super) struct Read {
     /// The waves without their messages, as a list.
     pub(super) left: String,
-    /// What they say of the progress.
+    /// Their words on the progress.
     pub(super) told: Vec<Wave>,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn read<'a>(
     Some(Read { left, told })
 }
 
-/// What a wave says of the progress, if it says anything.
+/// Reads the words of a wave on the progress, if it has any.
 fn told_of(raw: &RawValue, messages: u32) -> Option<Wave> {
     let fields = Fields::of(raw)?;
     let errors = fields.get("errors").and_then(elements).unwrap_or_default();

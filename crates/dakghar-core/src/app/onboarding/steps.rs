@@ -23,13 +23,13 @@ const NOT_ON_APP: &str =
     "the dialog told of the WhatsApp Business app, and Meta says that the number is not used with it";
 
 /// Who the token of a signup is for, and the means to use it.
-pub(super) struct Keys {
+struct Keys {
     token: Secret,
     app_secret: Option<Secret>,
 }
 
 impl Keys {
-    pub(super) const fn bearer(&self) -> Bearer<'_> {
+    const fn bearer(&self) -> Bearer<'_> {
         Bearer {
             token: &self.token,
             app_secret: self.app_secret.as_ref(),
@@ -57,8 +57,16 @@ impl Onboarding {
             SignupStep::Facts => self.read_facts(signup, &keys).await,
             SignupStep::Credit => self.share_credit(signup, &keys).await,
             SignupStep::Tenant => self.connect(signup, &tenant, keys).await,
-            SignupStep::Contacts => self.ask_app(signup, &tenant, &keys, AppSync::Contacts).await,
-            SignupStep::History => self.ask_app(signup, &tenant, &keys, AppSync::History).await,
+            SignupStep::Contacts => {
+                let id = self.number_id(signup)?;
+                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::Contacts)
+                    .await
+            }
+            SignupStep::History => {
+                let id = self.number_id(signup)?;
+                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::History)
+                    .await
+            }
         }
     }
 
@@ -351,7 +359,7 @@ impl Onboarding {
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the account is not known")))
     }
 
-    pub(super) fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
+    fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
         let found = signup.number_id().cloned();
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the number is not known")))
     }

@@ -28,7 +28,7 @@ impl Signup {
         }
     }
 
-    /// What Meta gives for a day only is asked for as long as that lasts; anything else a few times.
+    /// True if the present step may be tried again at this time: as long as Meta takes a request of an app, or a few times.
     pub(super) fn may_try_again(&self, at: Timestamp) -> bool {
         if !self.step.is_of_app() {
             return self.tries + 1 < TRIES_MAX;

@@ -1,4 +1,4 @@
-//! The history of a number of the WhatsApp Business app: how far Meta has sent it.
+//! The history of a number of the WhatsApp Business app, and the progress of it.
 //!
 //! Meta sends it in three phases, each in chunks, in no order that one could rely on, and repeats what was not answered. A chunk
 //! is counted once, because a bit says that it was.
@@ -30,7 +30,7 @@ pub struct Wave {
     pub is_declined: bool,
 }
 
-/// How far a history has come.
+/// The progress of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryImport {
     /// The latest phase of which something came.

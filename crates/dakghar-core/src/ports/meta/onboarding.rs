@@ -43,7 +43,7 @@ pub struct CreditShare<'a> {
     pub currency: &'a str,
 }
 
-/// What Meta is asked to send of the WhatsApp Business app.
+/// A part of the WhatsApp Business app that Meta is asked to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppSync {
     /// The contacts.

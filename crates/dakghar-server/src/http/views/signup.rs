@@ -61,7 +61,7 @@ pub(in crate::http) struct SignupView {
     /// What people see of the business, in Meta's words.
     #[schema(value_type = Option<Object>)]
     profile: Option<Box<RawValue>>,
-    /// How far the history of the WhatsApp Business app is, if Meta was asked for it and some of it came.
+    /// The progress of the history of the WhatsApp Business app, if Meta was asked for it and some of it came.
     history: Option<HistoryView>,
     /// The steps that are behind it.
     steps: Vec<SignupStepView>,

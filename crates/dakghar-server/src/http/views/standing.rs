@@ -62,7 +62,7 @@ pub(in crate::http) struct StandingView {
     history: Option<HistoryView>,
 }
 
-/// How far the history of the WhatsApp Business app is.
+/// The progress of the history of the WhatsApp Business app.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HistoryImport)]

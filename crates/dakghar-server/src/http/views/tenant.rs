@@ -195,7 +195,7 @@ pub(in crate::http) struct PhoneNumberView {
     messages_per_second: u32,
     /// Whether messages without `from` go out from it.
     is_default: bool,
-    /// Whether it is used with the WhatsApp Business app too, as far as Meta said so.
+    /// True if it is used with the WhatsApp Business app too, as far as Meta said so.
     is_on_business_app: bool,
     /// Whether sends are simulated because the access token starts with `mock_`.
     is_simulated: bool,
