@@ -24,7 +24,6 @@ use super::page::Paged;
 use super::send_error::SendError;
 use super::time::Timestamp;
 
-pub use app::APP_SYNC_LIFE;
 pub use codes::{CODES, CodeRow, Next, Verdict, judge};
 pub use found::{AccountFacts, NumberFacts, PROFILE_BYTES_MAX, Subscription};
 pub use link::{LINK_LIFE, LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Link, OPEN_LINKS_MAX, RETURN_URL_BYTES_MAX};
@@ -42,6 +41,8 @@ const EXCHANGE_LEASE: Duration = Duration::from_secs(10);
 pub const CODE_LIFE: Duration = Duration::from_secs(30);
 /// Tries of one step before the signup stops and waits for a person.
 pub const TRIES_MAX: u32 = 8;
+/// The time in which Meta takes a request for what the WhatsApp Business app has, from the dialog on.
+pub const APP_SYNC_LIFE: Duration = Duration::from_hours(24);
 /// The digits of a PIN.
 pub const PIN_DIGITS: usize = 6;
 /// The waits before a step is tried again of which Meta said neither yes nor no.
@@ -292,6 +293,22 @@ impl Signup {
         if wait.is_none() {
             self.state = SignupState::Stopped;
         }
+    }
+
+    /// True if Meta says that the number is used with the WhatsApp Business app.
+    pub fn is_on_app(&self) -> bool {
+        self.number.as_ref().is_some_and(|number| number.is_on_app)
+    }
+
+    /// True if the present step may be tried again at this time: as long as Meta takes a request of an app, or a few times.
+    fn may_try_again(&self, at: Timestamp) -> bool {
+        if !self.step.is_of_app() {
+            return self.tries + 1 < TRIES_MAX;
+        }
+        let mut records = self.records.iter();
+        let exchanged = records.find(|record| record.step == SignupStep::Exchange);
+        let from = exchanged.map_or(self.created_at, |record| record.at);
+        at < from + APP_SYNC_LIFE
     }
 
     /// The wait before the present step is tried again after an answer that said neither yes nor no.

@@ -3,7 +3,6 @@
 //! Meta sends it in three phases, each in chunks, in no order that one could rely on, and repeats what was not answered. A chunk
 //! is counted once, because a bit says that it was.
 
-use crate::domain::tenant::PhoneNumber;
 use crate::domain::time::Timestamp;
 
 /// The phases: the last day, three months, six months.
@@ -64,7 +63,7 @@ impl HistoryImport {
     }
 
     /// Takes a piece.
-    fn take(&mut self, wave: Wave, now: Timestamp) {
+    pub(super) fn take(&mut self, wave: Wave, now: Timestamp) {
         if wave.is_declined {
             self.declined_at.get_or_insert(now);
             return;
@@ -97,23 +96,6 @@ impl HistoryImport {
         let is_new = self.chunks[byte] & mask == 0;
         self.chunks[byte] |= mask;
         is_new
-    }
-}
-
-impl PhoneNumber {
-    /// Takes pieces of its history. Returns false if that changes nothing.
-    pub fn take_waves(&mut self, waves: &[Wave], now: Timestamp) -> bool {
-        let mut history = self
-            .standing
-            .history
-            .clone()
-            .unwrap_or_else(|| HistoryImport::begun(now));
-        for wave in waves {
-            history.take(*wave, now);
-        }
-        let is_changed = self.standing.history.as_ref() != Some(&history);
-        self.standing.history = Some(history);
-        is_changed
     }
 }
 
