@@ -72,13 +72,15 @@ async fn number(product: &Product, tenant: &Tenant) -> Value {
 
 /// The kinds of everything in the feed of the tenant, in its order.
 async fn kinds(product: &Product, tenant: &Tenant) -> Vec<String> {
-    let (mut kinds, mut after) = (Vec::new(), 0);
+    let (mut kinds, mut after) = (Vec::new(), "0".to_owned());
     loop {
         let path = format!("/tenants/{}/feed?after={after}&limit=200", tenant.id);
         let page = product.get(&path).await;
         let entries = page["data"].as_array().cloned().unwrap_or_default();
-        let Some(last) = entries.last() else { return kinds };
-        after = last["place"].as_u64().expect("a place");
+        if entries.is_empty() {
+            return kinds;
+        }
+        after = text(&page["nextCursor"]);
         kinds.extend(entries.iter().map(|entry| text(&entry["kind"])));
     }
 }

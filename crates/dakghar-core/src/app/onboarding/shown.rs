@@ -52,6 +52,5 @@ fn history_of(signup: &Signup, tenant: &Tenant) -> Option<HistoryImport> {
     if !has_asked(signup) {
         return None;
     }
-    let history = tenant.number(Some(signup.number_id()?))?.standing.history.clone()?;
-    (history.began_at >= signup.created_at).then_some(history)
+    tenant.number(Some(signup.number_id()?))?.standing.history.clone()
 }

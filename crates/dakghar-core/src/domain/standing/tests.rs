@@ -337,7 +337,8 @@ fn the_end_of_the_app_is_told_and_a_stop_of_its_number_asks_for_a_look() {
     assert!(known.hold.is_some() && known.standing.is_asked);
     let (after, told) = check(&known, sound(), 2);
     let app = |before: &str, after: &str| (Some(before.to_owned()), after.to_owned());
-    let [(Drift::BusinessApp, was, is), (Drift::Throughput, from, to)] = told.try_into().expect("two") else {
+    let told: [(Drift, Option<String>, String); 2] = told.try_into().expect("two");
+    let [(Drift::BusinessApp, was, is), (Drift::Throughput, from, to)] = told else {
         panic!("other kinds")
     };
     assert_eq!((was, is), app("connected", "not connected"));
