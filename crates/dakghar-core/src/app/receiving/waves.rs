@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::lock::Mutex;
+
 use crate::app::failure::{Failure, Fault};
 use crate::app::stale::Step;
 use crate::app::tenants::Tenants;
@@ -34,15 +36,25 @@ impl Waves {
 pub(super) struct Histories {
     tenants: Arc<Tenants>,
     clock: Arc<dyn Clock>,
+    /// The pieces of a history come all at once, and each save that another one overtook would begin again.
+    turn: Mutex<()>,
 }
 
 impl Histories {
-    pub(super) const fn new(tenants: Arc<Tenants>, clock: Arc<dyn Clock>) -> Self {
-        Self { tenants, clock }
+    pub(super) fn new(tenants: Arc<Tenants>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            tenants,
+            clock,
+            turn: Mutex::new(()),
+        }
     }
 
     /// Notes the pieces with their numbers. It is done before the answer to Meta, and doing it again changes nothing.
     pub(super) async fn keep(&self, all: Vec<Waves>) -> Result<(), Failure> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
         for of_number in all {
             match self.keep_of(&of_number).await {
                 Err(failure) if failure.fault() == Fault::Surroundings => return Err(failure),
