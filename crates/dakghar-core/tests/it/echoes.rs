@@ -7,7 +7,7 @@ use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::standing::Wave;
 use dakghar_core::domain::webhook::{InboundMessage, WebhookPart};
 use dakghar_core::domain::{Conversation, ConversationKind, Direction, ErrorCode, MessageKey, Status, Tenant};
-use dakghar_core::ports::{ConversationStore as _, ListStore as _, MessageStore as _, TenantStore as _};
+use dakghar_core::ports::{ConversationStore as _, ListStore as _, MessageStore as _};
 use dakghar_testkit::samples;
 
 use crate::steps::{MINUTE, code, ignoring_expiry, in_each_kind, number};
@@ -176,6 +176,8 @@ fn a_history_opens_no_window_and_is_not_new() {
 
 #[test]
 fn how_far_a_history_is_stays_with_its_number_and_a_repetition_counts_nothing() {
+    use dakghar_core::ports::TenantStore as _;
+
     in_each_kind(|world: &World| {
         let process = world.idle_process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);

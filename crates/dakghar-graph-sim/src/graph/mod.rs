@@ -4,7 +4,7 @@ pub(crate) mod accept;
 mod asked;
 pub(crate) mod auth;
 pub(crate) mod business;
-mod codes;
+pub(crate) mod codes;
 pub(crate) mod coexistence;
 pub(crate) mod connecting;
 mod described;
