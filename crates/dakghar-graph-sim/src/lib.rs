@@ -7,6 +7,9 @@
 //! Everything else that Meta posts can be sent by name ([`Kind`]) or as a seeded random [`Mixture`] over several
 //! numbers, with Meta's habits: batches, repetitions, disorder, late news, histories in waves.
 //!
+//! A number may stay in the WhatsApp Business app: then it is not registered, and what the app has ([`AppPlan`]) is sent when it
+//! is asked for.
+//!
 //! It keeps every call in a journal, so that a test can prove how often an attempt really left the
 //! gateway. Rules make it misbehave: refuse, garble, hold or reset, with or without accepting.
 //!
@@ -31,17 +34,21 @@ mod webhook;
 
 mod control;
 
+mod biz_app;
 mod business;
 mod clock;
+mod coexisting;
 mod dialog;
 mod dice;
 mod drift;
 mod limits;
 mod number;
 mod onboarding;
+mod registration;
 mod token;
 mod wamid;
 
+pub use biz_app::AppPlan;
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
 pub use dialog::{DialogMessage, DialogPlan};
 pub use drift::{Drift, SubscribedApp};
@@ -49,7 +56,8 @@ pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
 pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use limits::Limits;
 pub use number::Number;
-pub use onboarding::{Account, NewCode, OnboardingCall, Registration};
+pub use onboarding::{Account, NewCode, OnboardingCall};
+pub use registration::Registration;
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
 pub use token::Token;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
+use crate::registration::Registration;
 use crate::token::Token;
 
 /// The life of a code, in milliseconds.
@@ -77,75 +78,6 @@ pub struct Account {
 
 fn usd() -> String {
     "USD".to_owned()
-}
-
-/// How far a number is, as the control API describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// The number.
-    pub phone_number_id: String,
-    /// Whether it is registered for the Cloud API.
-    #[serde(default)]
-    pub is_registered: bool,
-    /// Its PIN, if it has one.
-    #[serde(default)]
-    pub pin: Option<String>,
-    /// Whether its owner has shown that it is theirs.
-    #[serde(default = "yes")]
-    pub is_verified: bool,
-    /// Whether it is used with the WhatsApp Business app.
-    #[serde(default)]
-    pub is_on_biz_app: bool,
-    /// `STANDARD` or `HIGH`.
-    #[serde(default = "standard")]
-    pub throughput: String,
-    /// `GREEN`, `YELLOW`, `RED`.
-    #[serde(default = "green")]
-    pub quality: String,
-    /// How many people it may write to first in a day.
-    #[serde(default = "first_tier")]
-    pub messaging_limit: String,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-fn standard() -> String {
-    "STANDARD".to_owned()
-}
-
-fn green() -> String {
-    "GREEN".to_owned()
-}
-
-fn first_tier() -> String {
-    "TIER_250".to_owned()
-}
-
-impl Registration {
-    /// A new number: verified, and not registered.
-    pub fn new(phone_number_id: &str) -> Self {
-        Self {
-            is_registered: false,
-            ..Self::long_ago(phone_number_id)
-        }
-    }
-
-    /// A number that was registered long ago.
-    fn long_ago(phone_number_id: &str) -> Self {
-        Self {
-            phone_number_id: phone_number_id.to_owned(),
-            is_registered: true,
-            pin: None,
-            is_verified: true,
-            is_on_biz_app: false,
-            throughput: standard(),
-            quality: green(),
-            messaging_limit: first_tier(),
-        }
-    }
 }
 
 /// Something that was asked for while a number was connected.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use crate::biz_app::AppPlan;
 use crate::config::SimConfig;
 use crate::dialog::DialogPlan;
 use crate::drift::Drift;
@@ -14,7 +15,8 @@ use crate::fault::{FaultRule, RuleId, RuleView};
 use crate::journal::{JournalEntry, JournalFilter};
 use crate::limits::Limits;
 use crate::number::Number;
-use crate::onboarding::{Account, NewCode, OnboardingCall, Registration};
+use crate::onboarding::{Account, NewCode, OnboardingCall};
+use crate::registration::Registration;
 use crate::server::serve;
 use crate::state::State;
 use crate::stats::StatsSnapshot;
@@ -130,10 +132,35 @@ impl GraphSim {
     /// # Panics
     /// A hundred thousand numbers are described already.
     pub fn set_registration(&self, number: Registration) {
-        assert!(
-            self.state.onboarding.put_number(number),
-            "too many numbers were described"
-        );
+        assert!(self.state.describe_number(number), "too many numbers were described");
+    }
+
+    /// Sets what the WhatsApp Business apps of numbers have.
+    ///
+    /// # Panics
+    /// The plan is out of its ranges.
+    pub fn set_app_plan(&self, plan: AppPlan) {
+        if let Some(flaw) = plan.flaw() {
+            panic!("invalid plan of an app: {flaw}");
+        }
+        self.state.biz_apps.set_plan(plan);
+    }
+
+    /// The business types a message in its app: its echo is planned. Gives the message's id.
+    ///
+    /// # Errors
+    /// No webhook URL is set.
+    pub fn type_in_app(&self, phone_number_id: &str, to: &str, text: &str) -> Result<String, WebhookError> {
+        self.state.type_in_app(phone_number_id, to, text)
+    }
+
+    /// The business disconnects its app, or connects it again, of which Meta tells with this event: `PARTNER_REMOVED`,
+    /// `ACCOUNT_OFFBOARDED`, `ACCOUNT_RECONNECTED`.
+    ///
+    /// # Errors
+    /// No webhook URL is set.
+    pub fn change_app(&self, phone_number_id: &str, event: &str) -> Result<(), WebhookError> {
+        self.state.change_app(phone_number_id, event)
     }
 
     /// Makes the dialog behave so from now on.

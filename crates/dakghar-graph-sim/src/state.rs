@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::biz_app::BizApps;
 use crate::business::Businesses;
 use crate::clock;
 use crate::config::SimConfig;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
     pub(crate) onboarding: Onboarding,
+    pub(crate) biz_apps: BizApps,
     pub(crate) drifted: Drifted,
     pub(crate) dialog: Dialog,
     pub(crate) wamids: WamidFactory,
@@ -65,6 +67,7 @@ impl State {
             numbers: Numbers::with(config.numbers),
             businesses: Businesses::default(),
             onboarding: Onboarding::default(),
+            biz_apps: BizApps::default(),
             drifted: Drifted::default(),
             dialog: Dialog::default(),
         })

@@ -9,7 +9,8 @@ use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
 use dakghar_core::domain::standing::SeenNumber;
 use dakghar_core::ports::{
-    ACCOUNT_NUMBERS_MAX, AppAccess, Bearer, Clock, CreditShare, NumberCallFailure, OnboardingApi, WebhookOverride,
+    ACCOUNT_NUMBERS_MAX, AppAccess, AppSync, Bearer, Clock, CreditShare, NumberCallFailure, OnboardingApi,
+    WebhookOverride,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -66,12 +67,13 @@ impl MetaOnboarding {
 
     /// Has something done.
     async fn act(&self, as_: Bearer<'_>, path: &str, body: String, timeout: Duration) -> Result<(), NumberCallFailure> {
-        self.change(as_, Method::POST, path, (body, timeout)).await
+        self.change(as_, Method::POST, path, (body, timeout)).await.map(drop)
     }
 
     /// Has something taken back.
     async fn take_back(&self, as_: Bearer<'_>, path: &str) -> Result<(), NumberCallFailure> {
-        self.change(as_, Method::DELETE, path, ("{}".to_owned(), TIMEOUT)).await
+        let nothing = ("{}".to_owned(), TIMEOUT);
+        self.change(as_, Method::DELETE, path, nothing).await.map(drop)
     }
 
     async fn change(
@@ -80,14 +82,14 @@ impl MetaOnboarding {
         method: Method,
         path: &str,
         (body, timeout): (String, Duration),
-    ) -> Result<(), NumberCallFailure> {
+    ) -> Result<GraphAnswer, NumberCallFailure> {
         let proof = as_.app_secret.map(|secret| proof::of(as_.token, secret));
         let path = match &proof {
             Some(proof) => format!("{path}?{}={proof}", proof::PARAMETER),
             None => path.to_owned(),
         };
         let answer = self.http.send_json(method, &path, as_.token, body, timeout).await;
-        self.judged(answer).map(drop)
+        self.judged(answer)
     }
 
     /// An answer with a status of success and without an error of Meta's.
@@ -230,6 +232,22 @@ impl OnboardingApi for MetaOnboarding {
         let body = json!({"messaging_product": "whatsapp"});
         self.act(as_, &format!("{id}/deregister"), body.to_string(), REGISTER_TIMEOUT)
             .await
+    }
+
+    async fn sync_app(
+        &self,
+        as_: Bearer<'_>,
+        id: &PhoneNumberId,
+        what: AppSync,
+    ) -> Result<Option<Arc<str>>, NumberCallFailure> {
+        let sync_type = match what {
+            AppSync::Contacts => "smb_app_state_sync",
+            AppSync::History => "history",
+        };
+        let body = json!({"messaging_product": "whatsapp", "sync_type": sync_type}).to_string();
+        let (path, by) = (format!("{id}/smb_app_data"), (body, TIMEOUT));
+        let answer = self.change(as_, Method::POST, &path, by).await?;
+        Ok(short(&fields_of(&answer)?, "request_id"))
     }
 
     async fn share_credit(&self, as_: Bearer<'_>, share: CreditShare<'_>) -> Result<(), NumberCallFailure> {

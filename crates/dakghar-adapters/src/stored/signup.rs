@@ -50,6 +50,8 @@ struct SignupFields {
     asked_account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_number: Option<String>,
+    #[serde(default)]
+    asked_on_app: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     waba_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +92,8 @@ struct RecordFields {
     note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorFields>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +154,7 @@ pub(crate) fn text_of(signup: &Signup) -> String {
         deregisters_first: signup.deregisters_first,
         asked_account: signup.asked_account.as_ref().map(WabaId::to_string),
         asked_number: signup.asked_number.as_ref().map(PhoneNumberId::to_string),
+        asked_on_app: signup.asked_on_app,
         waba_id: signup.waba_id.as_ref().map(WabaId::to_string),
         account: signup.account.as_ref().map(account_fields),
         number: signup.number.as_ref().map(number_fields),
@@ -187,6 +192,7 @@ pub(crate) fn parse(text: &str, key: Vec<u8>, version: u64) -> Option<Signup> {
         deregisters_first: fields.deregisters_first,
         asked_account: maybe(fields.asked_account, |id| WabaId::parse(&id).ok())?,
         asked_number: maybe(fields.asked_number, |id| PhoneNumberId::parse(&id).ok())?,
+        asked_on_app: fields.asked_on_app,
         waba_id: maybe(fields.waba_id, |id| WabaId::parse(&id).ok())?,
         account: maybe(fields.account, account)?,
         number: maybe(fields.number, number)?,
@@ -246,6 +252,7 @@ fn record_fields(record: &StepRecord) -> RecordFields {
         tries: record.tries,
         note: owned(record.note.as_ref()),
         error: record.error.as_ref().map(error_fields),
+        request: owned(record.request_id.as_ref()),
     }
 }
 
@@ -257,6 +264,7 @@ fn record(fields: RecordFields) -> Option<StepRecord> {
         tries: fields.tries,
         note: fields.note.map(Into::into),
         error: fields.error.map(error),
+        request_id: fields.request.map(Into::into),
     })
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dakghar_core::domain::ids::WabaId;
-use dakghar_core::domain::standing::{AccountStop, Refused, Seen, SeenNumber, Standing, WebhooksGo};
+use dakghar_core::domain::standing::{AccountStop, HistoryImport, Refused, Seen, SeenNumber, Standing, WebhooksGo};
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,24 @@ struct StandingFields {
     stop: Option<StopFields>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subscribed_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    history: Option<HistoryFields>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryFields {
+    phase: u32,
+    progress: u32,
+    messages: u64,
+    began_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finished_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    declined_at: Option<i64>,
+    /// The bits of the chunks that were counted, in base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    chunks: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +123,7 @@ pub(crate) fn text_of(standing: &Standing) -> Option<String> {
             is_over: stop.is_over,
         }),
         subscribed_at: millis(standing.subscribed_at),
+        history: standing.history.as_ref().map(history_fields),
     };
     Some(serde_json::to_string(&fields).expect("texts and numbers become JSON"))
 }
@@ -124,6 +145,35 @@ pub(crate) fn parse(text: &str) -> Option<Standing> {
             is_over: stop.is_over,
         }),
         subscribed_at: fields.subscribed_at.map(Timestamp::from_millis),
+        history: match fields.history {
+            Some(history) => Some(read_history(history)?),
+            None => None,
+        },
+    })
+}
+
+fn history_fields(history: &HistoryImport) -> HistoryFields {
+    HistoryFields {
+        phase: history.phase,
+        progress: history.progress,
+        messages: history.messages,
+        began_at: history.began_at.as_millis(),
+        finished_at: history.finished_at.map(Timestamp::as_millis),
+        declined_at: history.declined_at.map(Timestamp::as_millis),
+        chunks: STANDARD.encode(&history.chunks),
+    }
+}
+
+fn read_history(fields: HistoryFields) -> Option<HistoryImport> {
+    let chunks = STANDARD.decode(fields.chunks).ok()?;
+    Some(HistoryImport {
+        phase: fields.phase,
+        progress: fields.progress,
+        messages: fields.messages,
+        began_at: Timestamp::from_millis(fields.began_at),
+        finished_at: fields.finished_at.map(Timestamp::from_millis),
+        declined_at: fields.declined_at.map(Timestamp::from_millis),
+        chunks,
     })
 }
 

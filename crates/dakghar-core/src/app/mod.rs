@@ -96,7 +96,7 @@ pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaAppChanges, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey, missing_scope};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
-pub use onboarding::{DialogReport, NewLink, NewNumberSignup, Onboarding, SignupRetry, Visit, Visitor};
+pub use onboarding::{DialogReport, NewLink, NewNumberSignup, Onboarding, ShownSignup, SignupRetry, Visit, Visitor};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use opt_outs::{OptOuts, OptedOut};
 pub use outcomes::{Outcome, OutcomeWait, Outcomes};

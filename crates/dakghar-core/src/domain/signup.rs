@@ -4,6 +4,7 @@
 //! step that it is at, what became of those before, and why it does not go on, with advice. What is secret is sealed in it:
 //! the code until it is exchanged or over, the token until the number has it, and the PIN.
 
+mod app;
 mod codes;
 mod found;
 mod invited;
@@ -40,6 +41,8 @@ const EXCHANGE_LEASE: Duration = Duration::from_secs(10);
 pub const CODE_LIFE: Duration = Duration::from_secs(30);
 /// Tries of one step before the signup stops and waits for a person.
 pub const TRIES_MAX: u32 = 8;
+/// The time in which Meta takes a request for what the WhatsApp Business app has, from the dialog on.
+pub const APP_SYNC_LIFE: Duration = Duration::from_hours(24);
 /// The digits of a PIN.
 pub const PIN_DIGITS: usize = 6;
 /// The waits before a step is tried again of which Meta said neither yes nor no.
@@ -88,6 +91,8 @@ pub struct Signup {
     pub asked_account: Option<WabaId>,
     /// The number that the client names: a wish, which must be in the account.
     pub asked_number: Option<PhoneNumberId>,
+    /// True if the dialog told of a number of the WhatsApp Business app: a hint, of which Meta's own word decides.
+    pub asked_on_app: bool,
     /// The account.
     pub waba_id: Option<WabaId>,
     /// What Meta said of the account.
@@ -130,6 +135,8 @@ pub struct Retried {
     pub account: Option<WabaId>,
     /// The number that is meant.
     pub number: Option<PhoneNumberId>,
+    /// True if the dialog told of a number of the WhatsApp Business app.
+    pub is_on_app: bool,
 }
 
 /// A new signup.
@@ -177,6 +184,7 @@ impl Signup {
             deregisters_first: false,
             asked_account: new.with.account,
             asked_number: new.with.number,
+            asked_on_app: new.with.is_on_app,
             waba_id: None,
             account: None,
             number: None,
@@ -249,6 +257,7 @@ impl Signup {
             tries: self.tries + u32::from(end != StepEnd::Skipped),
             note,
             error,
+            request_id: None,
         };
         self.records.retain(|known| known.step != record.step);
         self.records.push(record);
@@ -257,7 +266,7 @@ impl Signup {
         self.trouble = None;
         self.next_at = None;
         self.updated_at = now;
-        match self.step.next() {
+        match self.step.next(self.is_on_app()) {
             Some(next) => self.step = next,
             None => {
                 self.state = SignupState::Done;
@@ -271,7 +280,7 @@ impl Signup {
     /// Notes that the step did not succeed. It is tried again after `wait`; without one, or after [`TRIES_MAX`] tries, the
     /// signup stops, or leaves out a step that is `optional`.
     pub fn fail(&mut self, trouble: Trouble, wait: Option<Duration>, optional: bool, now: Timestamp) {
-        let wait = wait.filter(|_| self.tries + 1 < TRIES_MAX);
+        let wait = wait.filter(|wait| self.may_try_again(now + *wait));
         if wait.is_none() && optional {
             let Trouble { advice, error, .. } = trouble;
             return self.pass(StepEnd::Failed, Some(advice), error, now);
@@ -284,6 +293,22 @@ impl Signup {
         if wait.is_none() {
             self.state = SignupState::Stopped;
         }
+    }
+
+    /// True if Meta says that the number is used with the WhatsApp Business app.
+    pub fn is_on_app(&self) -> bool {
+        self.number.as_ref().is_some_and(|number| number.is_on_app)
+    }
+
+    /// True if the present step may be tried again at this time: as long as Meta takes a request of an app, or a few times.
+    fn may_try_again(&self, at: Timestamp) -> bool {
+        if !self.step.is_of_app() {
+            return self.tries + 1 < TRIES_MAX;
+        }
+        let mut records = self.records.iter();
+        let exchanged = records.find(|record| record.step == SignupStep::Exchange);
+        let from = exchanged.map_or(self.created_at, |record| record.at);
+        at < from + APP_SYNC_LIFE
     }
 
     /// The wait before the present step is tried again after an answer that said neither yes nor no.
@@ -321,7 +346,9 @@ impl Signup {
             sealed_pin,
             account,
             number,
+            is_on_app,
         } = with;
+        self.asked_on_app |= is_on_app;
         if account.is_some() || number.is_some() {
             self.asked_account = account.or_else(|| self.asked_account.take());
             self.asked_number = number.or_else(|| self.asked_number.take());
@@ -334,6 +361,8 @@ impl Signup {
             (self.sealed_code, self.code_until) = (Some(code.sealed), code.until);
             self.forget_token();
             self.step = SignupStep::Exchange;
+            // The customer finished the dialog again, so Meta can be asked again.
+            self.records.retain(|record| !record.step.is_of_app());
         }
         self.state = SignupState::Running;
         (self.tries, self.trouble, self.next_at, self.lease) = (0, None, None, None);

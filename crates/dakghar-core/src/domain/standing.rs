@@ -4,6 +4,7 @@
 //! its event. Times are dates.
 
 mod drift;
+mod history;
 mod news;
 mod seen;
 mod taken;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use super::time::Timestamp;
 
 pub use drift::{Change, Concern, Drift};
+pub use history::{CHUNKS_KNOWN_MAX, HistoryImport, Wave};
 pub use news::{AccountNews, NewsKind};
 pub use seen::{Refused, Seen, SeenNumber, WebhooksGo, webhooks_of};
 pub use told::NumberTold;
@@ -48,6 +50,8 @@ pub struct Standing {
     pub stop: Option<AccountStop>,
     /// The last time that Dakghar subscribed its account again.
     pub subscribed_at: Option<Timestamp>,
+    /// The history of the WhatsApp Business app, as far as it came.
+    pub history: Option<HistoryImport>,
 }
 
 /// An event by which Meta told that an account may not send.
@@ -92,6 +96,20 @@ impl Standing {
             is_asked: !simulated,
             ..Self::default()
         }
+    }
+
+    /// The standing of a number that a signup connected.
+    pub fn of_connected(is_on_app: bool) -> Self {
+        let mut standing = Self::of_new(false);
+        if is_on_app {
+            standing.knows_of_app();
+        }
+        standing
+    }
+
+    /// Notes Meta's word that the number is used with the WhatsApp Business app. The next check says the rest.
+    pub fn knows_of_app(&mut self) {
+        self.seen.get_or_insert_default().number.is_on_app = Some(true);
     }
 
     /// True if the number is to be checked now. `mark` is a number that is always the same for its tenant.

@@ -151,6 +151,12 @@ impl PhoneNumber {
         Some(&self.token.as_ref()?.facts.as_ref()?.app_id)
     }
 
+    /// True if it is used with the WhatsApp Business app too, as far as Meta said so.
+    pub fn is_on_app(&self) -> bool {
+        let seen = self.standing.seen.as_ref();
+        seen.is_some_and(|seen| seen.number.is_on_app == Some(true))
+    }
+
     /// Returns the digits of the number as people write it.
     pub fn display_digits(&self) -> Option<String> {
         let text = self.display_phone_number.as_deref()?;

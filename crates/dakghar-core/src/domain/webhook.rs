@@ -12,7 +12,7 @@ use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use super::message::evidence::EvidenceStatus;
 use super::message::{Direction, Origin, ReportedStatus, SendError};
 use super::person_name::PersonName;
-use super::standing::AccountNews;
+use super::standing::{AccountNews, Wave};
 use super::time::Timestamp;
 
 /// One part of a webhook POST. A part that could not be understood is [`WebhookPart::Other`].
@@ -204,6 +204,8 @@ pub struct OtherPart {
     pub signals: Vec<PersonSignal>,
     /// Its news of the standing of its account.
     pub news: Option<AccountNews>,
+    /// Of a history: the pieces that it brought, or that it is not shared.
+    pub waves: Vec<Wave>,
     /// The time that Meta gives its entry; `None` if absent or not believable.
     pub told_at: Option<Timestamp>,
 }
@@ -270,8 +272,15 @@ impl EventReason {
     }
 }
 
-/// Meta's fields that tell what people wrote, and the list names that stand for them. Without a field, nobody knows.
-const FIELDS_OF_CONTENTS: [&str; 5] = ["", "messages", "message_echoes", "smb_message_echoes", "history"];
+/// Meta's fields that tell what people wrote or how they are called, and the list names that stand for them. Without a field, nobody knows.
+const FIELDS_OF_CONTENTS: [&str; 6] = [
+    "",
+    "messages",
+    "message_echoes",
+    "smb_message_echoes",
+    "smb_app_state_sync",
+    "history",
+];
 
 /// True if an event of this field tells what somebody wrote, as far as can be told; then it goes when contents do. One that
 /// holds nothing but statuses, as those of payments, does not. What amends a message does.

@@ -33,6 +33,8 @@ label! {
         AccountMode = "account_mode",
         /// Meta's review of the account.
         AccountReview = "account_review",
+        /// Its use with the WhatsApp Business app.
+        BusinessApp = "business_app",
         /// Meta's own word on whether it can send.
         Health = "health",
         /// The number of people that it may write to first in a day.
@@ -66,6 +68,7 @@ impl From<Drift> for NumberDrift {
             Drift::AccountEvent => Self::AccountEvent,
             Drift::AccountMode => Self::AccountMode,
             Drift::AccountReview => Self::AccountReview,
+            Drift::BusinessApp => Self::BusinessApp,
             Drift::Health => Self::Health,
             Drift::MessagingLimit => Self::MessagingLimit,
             Drift::Name => Self::Name,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{
-    ACCOUNT_NUMBERS_MAX, AppAccess, Bearer, CreditShare, MessagesApi, NoAnswer, NumberAsk, NumberCall,
+    ACCOUNT_NUMBERS_MAX, AppAccess, AppSync, Bearer, CreditShare, MessagesApi, NoAnswer, NumberAsk, NumberCall,
     NumberCallFailure, NumbersApi, OnboardingApi, PassedAnswer, PassedCall, PassedMethod, PassedRequest, SendCall,
     SignatureCheck, TokenUnknown, TokensApi, WebhookCodec, WebhookOverride,
 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::message::{EvidenceStatus, Origin, ReportedStatus, SentStatus, UnknownOutcome};
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
+use dakghar_core::domain::standing::Wave;
 use dakghar_core::domain::webhook::{InboundMessage, WebhookPart};
 use dakghar_core::domain::{Conversation, ConversationKind, Direction, ErrorCode, MessageKey, Status, Tenant};
 use dakghar_core::ports::{ConversationStore as _, ListStore as _, MessageStore as _};
@@ -170,6 +171,36 @@ fn a_history_opens_no_window_and_is_not_new() {
             theirs.sent_at,
             "it is not in front of today's"
         );
+    });
+}
+
+#[test]
+fn how_far_a_history_is_stays_with_its_number_and_a_repetition_counts_nothing() {
+    use dakghar_core::ports::TenantStore as _;
+
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let piece = |chunk: u32, progress: u32| {
+            let mut part = Meta::news(&number(&tenant), &format!("piece {chunk}"));
+            part.field = "history".into();
+            part.waves = vec![Wave {
+                phase: Some(0),
+                chunk: Some(chunk),
+                progress: Some(progress),
+                messages: 10,
+                is_declined: false,
+            }];
+            WebhookPart::Other(part)
+        };
+        for part in [piece(1, 30), piece(2, 100), piece(1, 30), piece(2, 100)] {
+            world.receive(&process, vec![part]).expect("received");
+        }
+        let stored = at_once(world.store.find_all(&[tenant.id])).pop();
+        let stored = stored.expect("an answer").expect("no outage").expect("it exists");
+        let history = stored.phone_numbers[0].standing.history.clone().expect("it came");
+        assert_eq!((history.progress, history.messages), (100, 20));
+        assert!(history.finished_at.is_some());
     });
 }
 

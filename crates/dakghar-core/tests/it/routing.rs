@@ -216,6 +216,7 @@ pub fn account_event(digits: Option<&str>) -> WebhookPart {
         amends: None,
         signals: Vec::new(),
         news: None,
+        waves: Vec::new(),
         told_at: None,
     })
 }

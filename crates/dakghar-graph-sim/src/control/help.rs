@@ -46,6 +46,13 @@ Control API (JSON)
   PUT    /_sim/dialog                              {message: before | after | lost, apart_ms}: the dialog's message and its code
   PUT    /_sim/onboarding                          {accounts: [{waba_id, currency, is_paid_for}], numbers: [{phone_number_id,
                                                    waba_id, is_registered, pin, is_verified, is_on_biz_app, throughput, ..}]}
+                                                   is_on_biz_app numbers are never registered; connected_seconds_ago says
+                                                   since when their app can be asked for what it has
+  PUT    /_sim/app                                 {contacts, messages, people, chunk, is_declined}: what the WhatsApp Business
+                                                   apps of numbers with is_on_biz_app have, and send when asked (GET: shown)
+  POST   /_sim/app                                 {phone_number_id, event}: an app is disconnected (PARTNER_REMOVED,
+                                                   ACCOUNT_OFFBOARDED) or connected again (ACCOUNT_RECONNECTED)
+  POST   /_sim/app/echoes                          {phone_number_id, to, text}: the business types a message in its app
   POST   /_sim/drift                               {phone_number_id, waba_id, number: {quality_rating: \"RED\", ..}, account: {..},
                                                    subscriptions: [{app_id, override_callback_uri}]}: what has changed at Meta, in
                                                    Meta's fields; null takes a field back, no subscriptions lose the webhooks
@@ -54,7 +61,7 @@ Control API (JSON)
 A rule: {when, rate, times, fault}
   when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional; with call only calls that connect
          numbers: exchange, debug_token, account, numbers, number, profile, subscriptions, subscribe, unsubscribe, register,
-         deregister, revoke, credit;
+         deregister, revoke, credit, contacts, history (smb_app_data);
          sdk keeps the script away, and dialog makes the dialog report the error
   rate   \"always\" | {\"probability\": 0.1} | {\"every_nth\": 3} | {\"first\": 5}
   fault  {\"graph_error\": {\"code\": 130429, subcode, http, is_transient, details, retry_after_seconds}}

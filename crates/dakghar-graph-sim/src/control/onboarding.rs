@@ -12,7 +12,8 @@ use serde_json::json;
 use super::input::{Input, Problem};
 use crate::drift::Drift;
 use crate::number::Number;
-use crate::onboarding::{Account, NewCode, Registration};
+use crate::onboarding::{Account, NewCode};
+use crate::registration::Registration;
 use crate::state::State;
 
 const FULL: &str = "too many codes, accounts or numbers were described";
@@ -60,7 +61,7 @@ pub(crate) async fn describe(
                 ..Number::clone(&known)
             });
         }
-        if !state.onboarding.put_number(number) {
+        if !state.describe_number(number) {
             return Err(Problem::invalid(FULL));
         }
     }

@@ -106,6 +106,12 @@ const FACES: &[CodeFace] = &[
     lasting(134_101, 400, "Template is still syncing"),
     lasting(135_000, 400, "Generic user error"),
     lasting(137_000, 400, "Identity key hash mismatch"),
+    lasting(2_593_107, 400, "App data was requested before"),
+    lasting(
+        2_593_108,
+        400,
+        "App data can be requested within 24 hours of onboarding",
+    ),
 ];
 
 /// The face of a code; one that is not in the table gets 400 and a plain title.

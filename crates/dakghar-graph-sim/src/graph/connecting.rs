@@ -26,13 +26,22 @@ pub(crate) struct ProofQuery {
     appsecret_proof: Option<String>,
 }
 
+impl ProofQuery {
+    pub(super) fn proof(&self) -> Option<&str> {
+        self.appsecret_proof.as_deref()
+    }
+}
+
+/// Meta's words on a number that stays in the WhatsApp Business app.
+const ON_BIZ_APP: &str = "The number is used with the WhatsApp Business app, which keeps it registered";
+
 /// The app that the token is of.
 fn app_of(state: &State, headers: &HeaderMap) -> String {
     let token = bearer(headers).unwrap_or_default();
     state.known_tokens.get(token).app_id.unwrap_or_else(|| "1".to_owned())
 }
 
-fn fields_of(body: &Bytes) -> Result<Map<String, Value>, GraphError> {
+pub(super) fn fields_of(body: &Bytes) -> Result<Map<String, Value>, GraphError> {
     if body.is_empty() {
         return Ok(Map::new());
     }
@@ -42,7 +51,7 @@ fn fields_of(body: &Bytes) -> Result<Map<String, Value>, GraphError> {
     }
 }
 
-fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(super) fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
@@ -162,6 +171,9 @@ pub(crate) async fn register(
         if pin.len() != 6 || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(GraphError::parameter_invalid("pin", "must be 6 digits"));
         }
+        if state.onboarding.number(&id).is_on_biz_app {
+            return Err(GraphError::of(100).details(ON_BIZ_APP));
+        }
         state.onboarding.register(&id, pin).map_err(GraphError::of)?;
         Ok(json!({"success": true}))
     })
@@ -186,6 +198,9 @@ pub(crate) async fn deregister(
             query.appsecret_proof.as_deref(),
             (&id, Some(&account)),
         )?;
+        if state.onboarding.number(&id).is_on_biz_app {
+            return Err(GraphError::of(100).details(ON_BIZ_APP));
+        }
         state.onboarding.deregister(&id).map_err(GraphError::of)?;
         Ok(json!({"success": true}))
     })

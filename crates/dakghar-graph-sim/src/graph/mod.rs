@@ -5,6 +5,7 @@ mod asked;
 pub(crate) mod auth;
 pub(crate) mod business;
 pub(crate) mod codes;
+pub(crate) mod coexistence;
 pub(crate) mod connecting;
 mod described;
 pub(crate) mod error;

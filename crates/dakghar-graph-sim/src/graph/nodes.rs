@@ -15,7 +15,7 @@ use super::error::{GraphError, json_response};
 use super::object_id::is_object_id;
 use super::version::Version;
 use crate::number::Number;
-use crate::onboarding::Registration;
+use crate::registration::Registration;
 use crate::server::Connection;
 use crate::state::State;
 
@@ -127,16 +127,13 @@ pub(super) fn answer_with(
 }
 
 fn number_node(number: &Number, registration: &Registration) -> Value {
-    let (platform, status) = if registration.is_registered {
+    let is_registered = registration.is_registered || registration.is_on_biz_app;
+    let (platform, status) = if is_registered {
         ("CLOUD_API", "CONNECTED")
     } else {
         ("NOT_APPLICABLE", "PENDING")
     };
-    let can_send = if registration.is_registered {
-        "AVAILABLE"
-    } else {
-        "BLOCKED"
-    };
+    let can_send = if is_registered { "AVAILABLE" } else { "BLOCKED" };
     let verified = if registration.is_verified {
         "VERIFIED"
     } else {

@@ -7,10 +7,10 @@ use axum::extract::OriginalUri;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
-use crate::control::{dialog, events, help, inspect, onboarding, rules, settings};
+use crate::control::{biz_app, dialog, events, help, inspect, onboarding, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{business, connecting, media, messages, nodes, tokens};
+use crate::graph::{business, coexistence, connecting, media, messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -46,6 +46,7 @@ fn graph() -> Router<Arc<State>> {
         )
         .route("/{version}/{id}/register", post(connecting::register))
         .route("/{version}/{id}/deregister", post(connecting::deregister))
+        .route("/{version}/{id}/smb_app_data", post(coexistence::sync))
         .route("/{version}/{id}/permissions", delete(connecting::revoke))
         .route(
             "/{version}/{id}/whatsapp_credit_sharing_and_attach",
@@ -85,6 +86,11 @@ fn control() -> Router<Arc<State>> {
         )
         .route("/_sim/dialog.js", get(dialog::script))
         .route("/_sim/dialog/shown", get(dialog::shown))
+        .route(
+            "/_sim/app",
+            get(biz_app::plan).put(biz_app::set_plan).post(biz_app::change),
+        )
+        .route("/_sim/app/echoes", post(biz_app::echo))
         .route("/_sim/onboarding", put(onboarding::describe))
         .route(
             "/_sim/onboarding/journal",

@@ -4,6 +4,7 @@
 //! [`mixture`] decides what comes when. Nothing here does IO or reads a clock: a seed gives the same bytes each time.
 
 mod account_fields;
+mod app_data;
 mod history;
 mod kind;
 mod kinds;
@@ -22,4 +23,5 @@ pub use kind::Kind;
 pub use maker::SentMessage;
 pub use mixture::{Mixture, Planned, Traffic};
 
+pub(crate) use app_data::{Told, contacts, echo, history, partner_event};
 pub(crate) use kinds::bodies_of;

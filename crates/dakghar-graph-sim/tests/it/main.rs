@@ -6,6 +6,7 @@
     reason = "a test may fail where it stands, and has its own tasks"
 )]
 
+mod coexistence;
 mod control;
 mod faults;
 mod graph;

@@ -1,12 +1,15 @@
 //! Signups over HTTP: begun, looked at, retried, and the refusals.
 
+use axum::body::Body;
+use axum::http::Request;
 use dakghar_core::domain::AppId;
 use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::ids::WabaId;
 use dakghar_testkit::memory::{MemoryOnboarding, MemoryTokens};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_KEY, Service, Setup, TestTenant, known_app};
+use crate::harness::{ADMIN_KEY, APP_SECRET, Service, Setup, TestTenant, known_app};
+use crate::webhook::signature;
 
 const TOKEN: &str = "EAA-canary-token";
 
@@ -64,6 +67,60 @@ async fn begun(service: &Service, tenant: &TestTenant, body: &Value) -> String {
     assert_eq!(begun.status, 202, "{}", begun.text);
     let id = begun.json["signupId"].as_str().expect("an id");
     format!("{}/{id}", path(tenant))
+}
+
+#[tokio::test]
+async fn a_number_of_the_app_is_shown_as_one_with_its_requests_and_its_history() {
+    let (service, tenant, meta) = service().await;
+    meta.onboarding.change_number("501", |number| number.is_on_app = true);
+    let wrong = json!({"code": "canary-code", "event": "a b"});
+    let refused = service.post(&path(&tenant), &wrong).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json["code"]),
+        (422, &json!("invalid_field"))
+    );
+    let body = json!({"code": "canary-code", "wabaId": "900", "event": "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING"});
+    let one = begun(&service, &tenant, &body).await;
+    let done = settled(&service, &one).await;
+    assert_eq!(
+        (&done["state"], &done["history"]),
+        (&json!("done"), &Value::Null),
+        "{done}"
+    );
+    let steps = done["steps"].as_array().expect("a list");
+    let requests: Vec<_> = steps.iter().filter(|step| !step["requestId"].is_null()).collect();
+    let requests: Vec<_> = requests
+        .iter()
+        .map(|step| (&step["step"], &step["requestId"]))
+        .collect();
+    let expected = [("contacts", "request-of-contacts"), ("history", "request-of-history")];
+    let expected = expected.map(|(step, id)| (json!(step), json!(id)));
+    assert_eq!(requests, expected.each_ref().map(|(step, id)| (step, id)));
+    let numbers = service.get(&format!("/tenants/{}/phone-numbers", tenant.id)).await.json;
+    let number = &numbers["data"][1];
+    assert_eq!(
+        (&number["isOnBusinessApp"], &number["messagesPerSecond"]),
+        (&json!(true), &json!(20))
+    );
+
+    let wave = json!([{"metadata": {"phase": 1, "chunk_order": 1, "progress": 40}, "threads": [{"id": "16505550001",
+        "messages": [{"from": "16505550001", "id": "wamid.h", "timestamp": "1760000000", "type": "text", "text": {"body": "old"}}]}]}]);
+    let value = json!({"metadata": {"display_phone_number": "1555", "phone_number_id": "501"}, "history": wave});
+    let entry = json!({"id": "900", "changes": [{"field": "history", "value": value}]});
+    let body = json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string();
+    let signed = Request::post("/whatsapp/webhook")
+        .header("x-hub-signature-256", signature(body.as_bytes(), APP_SECRET))
+        .body(Body::from(body));
+    let answer = service.call(signed.expect("a request")).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    let shown = service.get(&one).await.json;
+    let history = &shown["history"];
+    assert_eq!(
+        (&history["phase"], &history["progress"], &history["messages"]),
+        (&json!(1), &json!(40), &json!(1))
+    );
+    let listed = service.get(&path(&tenant)).await.json;
+    assert_eq!(listed["data"][0]["history"], *history);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_tenant_is_registered_as_the_seed_does_it() {
     let read = service.get(&format!("/tenants/{id}")).await;
     let number = json!({
         "phoneNumberId": "111111111111111", "wabaId": null, "wabaIsLearned": false, "displayPhoneNumber": null, "defaultCountry": null, "messagesPerSecond": 80,
-        "isDefault": true, "isSimulated": true, "hold": null, "token": null, "standing": null,
+        "isDefault": true, "isOnBusinessApp": false, "isSimulated": true, "hold": null, "token": null, "standing": null,
     });
     assert_eq!(
         read.json,

@@ -27,7 +27,7 @@ fn signed() -> Service {
     })
 }
 
-fn signature(body: &[u8], secret: &str) -> String {
+pub(crate) fn signature(body: &[u8], secret: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, body);
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();

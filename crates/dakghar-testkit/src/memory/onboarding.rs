@@ -1,13 +1,13 @@
 //! Meta's side of connecting numbers, as a test sets it up. It keeps a journal of what it was asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
 use dakghar_core::domain::standing::SeenNumber;
 use dakghar_core::domain::{AppId, GraphRefusal, PhoneNumberId, Secret, WabaId};
-use dakghar_core::ports::{AppAccess, Bearer, CreditShare, NumberCallFailure, OnboardingApi, WebhookOverride};
+use dakghar_core::ports::{AppAccess, AppSync, Bearer, CreditShare, NumberCallFailure, OnboardingApi, WebhookOverride};
 use parking_lot::Mutex;
 
 /// Meta, asked to connect numbers. What it was told nothing of it does not know.
@@ -27,6 +27,8 @@ struct State {
     /// The numbers that are checked, where a test set them up.
     standings: BTreeMap<PhoneNumberId, SeenNumber>,
     checks: usize,
+    /// The parts of apps on phones that were asked for, each with its number.
+    synced: BTreeSet<(PhoneNumberId, &'static str)>,
     next: HashMap<&'static str, VecDeque<Fault>>,
     journal: Vec<String>,
     app: Option<AppId>,
@@ -338,6 +340,28 @@ impl OnboardingApi for MemoryOnboarding {
             number.status = Some("DISCONNECTED".into());
             number.platform = Some("NOT_APPLICABLE".into());
             Ok(())
+        })
+    }
+
+    async fn sync_app(
+        &self,
+        _: Bearer<'_>,
+        id: &PhoneNumberId,
+        what: AppSync,
+    ) -> Result<Option<Arc<str>>, NumberCallFailure> {
+        let what = match what {
+            AppSync::Contacts => "contacts",
+            AppSync::History => "history",
+        };
+        self.call(what, |state| {
+            if !state.number(id)?.is_on_app {
+                return Err(refused(100, None));
+            }
+            if !state.synced.insert((id.clone(), what)) {
+                return Err(refused(2_593_107, None));
+            }
+            state.journal.push(format!("{what} {id}"));
+            Ok(Some(format!("request-of-{what}").into()))
         })
     }
 

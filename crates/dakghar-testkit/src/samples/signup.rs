@@ -77,6 +77,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
             tries: 2,
             note: Some("বই".into()),
             error: Some(error.clone()),
+            request_id: Some("req-\"1".into()),
         }],
         trouble: Some(Trouble {
             reason: Reason::Refused,
@@ -91,6 +92,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
         deregisters_first: true,
         asked_account: Some(waba("102290129340398")),
         asked_number: Some(number.id.clone()),
+        asked_on_app: true,
         waba_id: Some(waba("102290129340398")),
         account: Some(AccountFacts {
             id: waba("102290129340398"),

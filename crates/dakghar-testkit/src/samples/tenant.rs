@@ -5,7 +5,7 @@ use dakghar_core::domain::api_key::parse_network;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
 use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::standing::{AccountStop, Refused, Seen, SeenNumber, Standing, WebhooksGo};
+use dakghar_core::domain::standing::{AccountStop, HistoryImport, Refused, Seen, SeenNumber, Standing, WebhooksGo};
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
     ApiKey, AppId, Enforced, Hold, HoldReason, KeySecret, Leaving, OperatorKey, PhoneNumber, PhoneNumberId, QuietFor,
@@ -227,6 +227,15 @@ pub fn standing_full() -> Standing {
             is_over: true,
         }),
         subscribed_at: Some(at(74)),
+        history: Some(HistoryImport {
+            phase: 2,
+            progress: 70,
+            messages: 1_000,
+            began_at: at(75),
+            finished_at: Some(at(76)),
+            declined_at: Some(at(77)),
+            chunks: vec![0, 255],
+        }),
     }
 }
 

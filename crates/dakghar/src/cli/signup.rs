@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use dakghar_core::app::{NewLink, SignupRetry};
+use dakghar_core::app::{NewLink, ShownSignup, SignupRetry};
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::signup::{LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Signup, SignupState};
+use dakghar_core::domain::standing::HistoryImport;
 use dakghar_core::domain::{Secret, TenantId, Timestamp};
 
 use super::output;
@@ -119,7 +120,10 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 output::table(&["SIGNUP", "STATE", "STEP", "NUMBER", "BEGAN", "ENDED"], &rows);
             }
         }
-        Command::Show { owner, id } => show(&app.onboarding.find(&owner.id()?, &id).await?),
+        Command::Show { owner, id } => {
+            let signup = app.onboarding.find(&owner.id()?, &id).await?;
+            show(&app.onboarding.shown_one(signup).await?);
+        }
         Command::Retry {
             owner,
             id,
@@ -133,6 +137,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 pin: pin.map(Secret::new),
                 waba_id,
                 phone_number_id,
+                event: None,
             };
             let retried = app.onboarding.retry(&owner.id()?, &id, with, Principal::CLI).await?;
             tell(&retried);
@@ -181,7 +186,8 @@ const fn state(signup: &Signup) -> &'static str {
     }
 }
 
-fn show(signup: &Signup) {
+fn show(shown: &ShownSignup) {
+    let ShownSignup { signup, history } = shown;
     let number = signup.number_id().map_or("-", |id| id.as_str());
     let account = signup.waba_id.as_ref().map_or("-", |id| id.as_str());
     for (name, value) in [
@@ -199,6 +205,9 @@ fn show(signup: &Signup) {
         let note = record.note.as_deref().unwrap_or_default();
         output::line(&format!("{:<10} {} {note}", record.step.as_str(), record.end.as_str()));
     }
+    if let Some(history) = history {
+        output::line(&format!("history    {}", progress(history)));
+    }
     if let Some(trouble) = &signup.trouble {
         output::line(&format!("reason     {}", trouble.reason.as_str()));
         if let Some(error) = &trouble.error {
@@ -206,6 +215,20 @@ fn show(signup: &Signup) {
             output::line(&format!("meta       {code}{}", error.message));
         }
         output::line(&format!("advice     {}", trouble.advice));
+    }
+}
+
+fn progress(history: &HistoryImport) -> String {
+    let HistoryImport {
+        phase,
+        progress,
+        messages,
+        ..
+    } = history;
+    match (history.declined_at, history.finished_at) {
+        (Some(at), _) => format!("not shared by its owner, {at}"),
+        (None, Some(at)) => format!("{messages} messages, whole since {at}"),
+        (None, None) => format!("{messages} messages, phase {phase}, {progress} %"),
     }
 }
 

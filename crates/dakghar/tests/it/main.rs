@@ -25,6 +25,7 @@ mod callbacks;
 mod chaos;
 mod cli;
 mod clocks;
+mod coexistence;
 mod data_keys;
 mod dead_letters;
 mod departures;

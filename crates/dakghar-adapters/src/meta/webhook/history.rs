@@ -4,6 +4,7 @@
 //! the value.
 
 use dakghar_core::domain::ids::WaId;
+use dakghar_core::domain::standing::Wave;
 use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements};
@@ -12,14 +13,27 @@ use super::frame::Members;
 use super::parts::{HISTORY, Parts, Place};
 use super::reader::Facts;
 
-/// Reads the messages of the waves. Returns the waves without them, as a list; `None` if there is no list of waves.
+/// Pieces of a history in one value of which it is told how far they are. Meta sends one.
+const WAVES_MAX: usize = 100;
+/// Meta's code for a history that the owner of the number does not share.
+const DECLINED: i64 = 2_593_109;
+
+/// A list of waves, after their messages were read.
+pub(super) struct Read {
+    /// The waves without their messages, as a list.
+    pub(super) left: String,
+    /// Their words on the progress.
+    pub(super) told: Vec<Wave>,
+}
+
+/// Reads the messages of the waves. Returns the rest; `None` if there is no list of waves.
 pub(super) fn read<'a>(
     parts: &mut Parts,
     around: &mut Around<'a>,
     place: &Place<'_>,
     facts: &Facts<'_>,
     value: &Fields<'a>,
-) -> Option<String> {
+) -> Option<Read> {
     let waves = elements(value.get(HISTORY)?)?;
     let own = value
         .object("metadata")
@@ -30,9 +44,36 @@ pub(super) fn read<'a>(
         place,
         facts,
         own: own.filter(|own| !own.is_empty()),
+        messages: 0,
     };
-    let left: Vec<String> = waves.into_iter().map(|wave| past.wave(wave)).collect();
-    Some(format!("[{}]", left.join(",")))
+    let (mut left, mut told) = (Vec::with_capacity(waves.len()), Vec::new());
+    for wave in waves {
+        past.messages = 0;
+        left.push(past.wave(wave));
+        if told.len() < WAVES_MAX {
+            told.extend(told_of(wave, past.messages));
+        }
+    }
+    let left = format!("[{}]", left.join(","));
+    Some(Read { left, told })
+}
+
+/// Reads the words of a wave on the progress, if it has any.
+fn told_of(raw: &RawValue, messages: u32) -> Option<Wave> {
+    let fields = Fields::of(raw)?;
+    let errors = fields.get("errors").and_then(elements).unwrap_or_default();
+    let mut errors = errors.into_iter().filter_map(Fields::of);
+    let is_declined = errors.any(|error| error.integer("code") == Some(DECLINED));
+    let metadata = fields.object("metadata");
+    let number = |name| u32::try_from(metadata.as_ref()?.integer(name)?).ok();
+    let wave = Wave {
+        phase: number("phase"),
+        chunk: number("chunk_order"),
+        progress: number("progress"),
+        messages,
+        is_declined,
+    };
+    (wave != Wave::default()).then_some(wave)
 }
 
 fn digits(text: &str) -> String {
@@ -46,6 +87,8 @@ struct Past<'p, 'a, 'o> {
     facts: &'p Facts<'o>,
     /// The digits of the business's number.
     own: Option<String>,
+    /// Messages of the present wave.
+    messages: u32,
 }
 
 impl<'a> Past<'_, 'a, '_> {
@@ -90,7 +133,10 @@ impl<'a> Past<'_, 'a, '_> {
             facts.past(raw, fields, own, person.as_deref())
         });
         match read {
-            Ok(part) => self.parts.push(part),
+            Ok(part) => {
+                self.messages = self.messages.saturating_add(1);
+                self.parts.push(part);
+            }
             Err(problem) => self.parts.push_other(self.place, raw.get(), Some(problem)),
         }
     }

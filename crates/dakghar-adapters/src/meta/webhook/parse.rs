@@ -74,6 +74,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
         amends: None,
         signals: Vec::new(),
         news: None,
+        waves: Vec::new(),
         told_at: None,
     })
 }

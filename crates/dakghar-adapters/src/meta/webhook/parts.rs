@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
+use dakghar_core::domain::standing::Wave;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 
@@ -62,6 +63,7 @@ impl Place<'_> {
             amends: None,
             signals: Vec::new(),
             news: None,
+            waves: Vec::new(),
             told_at: self.told_at,
         })
     }
@@ -91,6 +93,13 @@ impl Parts {
             self.found.push(part);
         } else {
             self.overflowed = true;
+        }
+    }
+
+    /// Notes how far a history is with the part that was found last, which tells of it.
+    pub(super) fn note_waves(&mut self, waves: Vec<Wave>) {
+        if let Some(WebhookPart::Other(other)) = self.found.last_mut() {
+            other.waves = waves;
         }
     }
 

@@ -44,12 +44,16 @@ pub(super) fn read(
         waba_id: place.waba_id,
         now_seconds: parts.now_seconds,
     };
-    let mut waves = None;
+    let (mut waves, mut told) = (None, Vec::new());
     match place.field {
         ECHOES => read_list(parts, &place, value, ECHO_LIST, |parts, raw| {
             read_message(parts, &mut around, &place, raw, |fields| facts.echo(raw, fields))
         }),
-        HISTORY => waves = history::read(parts, &mut around, &place, &facts, value),
+        HISTORY => {
+            if let Some(read) = history::read(parts, &mut around, &place, &facts, value) {
+                (waves, told) = (Some(read.left), read.told);
+            }
+        }
         _ => read_list(parts, &place, value, "messages", |parts, raw| {
             read_message(parts, &mut around, &place, raw, |fields| facts.message(raw, fields))
         }),
@@ -64,6 +68,9 @@ pub(super) fn read(
         parts.push_other(&place, around.entry(&left), problem);
     } else if !left.is_empty() || around.is_short || !around.is_taken {
         parts.push_other(&place, around.entry(&left), None);
+        if !told.is_empty() {
+            parts.note_waves(told);
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use dakghar_adapters::meta::MetaOnboarding;
 use dakghar_core::domain::ids::{AppId, PhoneNumberId, WabaId};
-use dakghar_core::ports::{AppAccess, Bearer, CreditShare, NumberCallFailure, OnboardingApi as _, WebhookOverride};
+use dakghar_core::ports::{
+    AppAccess, AppSync, Bearer, CreditShare, NumberCallFailure, OnboardingApi as _, WebhookOverride,
+};
 use dakghar_graph_sim::{Account, Drift, Fault, FaultRule, GraphSim, Match, NewCode, Number, Registration, SimConfig};
 use dakghar_testkit::TestClock;
 use serde_json::json;
@@ -184,6 +186,31 @@ async fn what_may_drift_of_a_number_is_read_in_one_call_and_without_what_meta_do
         sim.add_rule(FaultRule::first(1, fault).when(when()));
         assert_eq!(code_of(meta.standing(as_, &id).await).0, code);
     }
+}
+
+#[tokio::test]
+async fn what_the_app_has_is_asked_for_once_and_the_id_of_the_request_is_read() {
+    let sim = sim().await;
+    sim.set_registration(Registration::on_biz_app("502"));
+    let meta = onboarding(&sim.base_url());
+    let code = sim.give_code(NewCode::for_accounts(&["900"]));
+    let token = exchange(&meta, &code).await.expect("a token");
+    let secret = Secret::new(APP_SECRET);
+    let as_ = Bearer {
+        token: &token,
+        app_secret: Some(&secret),
+    };
+    let number = PhoneNumberId::parse("502").unwrap();
+    assert!(meta.number(as_, &number).await.expect("a number").is_on_app);
+    for what in [AppSync::Contacts, AppSync::History] {
+        let id = meta.sync_app(as_, &number, what).await.expect("asked");
+        assert!(id.is_some_and(|id| id.starts_with("simulated-request-")));
+        assert_eq!(code_of(meta.sync_app(as_, &number, what).await), (2_593_107, None));
+    }
+    let other = PhoneNumberId::parse("503").unwrap();
+    assert_eq!(code_of(meta.sync_app(as_, &other, AppSync::History).await).0, 100);
+    let pin = Secret::new("123456");
+    assert_eq!(code_of(meta.register(as_, &number, &pin).await).0, 100);
 }
 
 #[tokio::test]

@@ -7,6 +7,11 @@ use crate::domain::{ErrorCode, PhoneNumberId, Problem, Secret, WabaId};
 /// The longest code that is taken. Meta's have some 400 characters.
 const CODE_BYTES_MAX: usize = 2_048;
 
+/// Meta's name of how the dialog ends for a number of the WhatsApp Business app.
+const ON_APP_EVENT: &str = "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING";
+/// The longest name of an event that is taken. Meta's longest has some forty characters.
+const EVENT_BYTES_MAX: usize = 64;
+
 /// A number that is to be connected, as a client describes it.
 #[derive(Clone, Debug)]
 pub struct NewNumberSignup {
@@ -20,6 +25,8 @@ pub struct NewNumberSignup {
     pub phone_number_id: Option<String>,
     /// The PIN of the number, if it has one.
     pub pin: Option<Secret>,
+    /// Meta's name of how the dialog ended, if it told that.
+    pub event: Option<String>,
 }
 
 /// What a person brings with a retry.
@@ -33,6 +40,8 @@ pub struct SignupRetry {
     pub phone_number_id: Option<String>,
     /// The PIN of the number.
     pub pin: Option<Secret>,
+    /// Meta's name of how the dialog ended, if it told that.
+    pub event: Option<String>,
 }
 
 /// The account and the number that are wished for.
@@ -40,19 +49,20 @@ pub struct SignupRetry {
 pub(super) struct Wishes {
     pub(super) account: Option<WabaId>,
     pub(super) number: Option<PhoneNumberId>,
+    pub(super) is_on_app: bool,
 }
 
 impl NewNumberSignup {
     pub(super) fn check(&self) -> Result<Wishes, Problem> {
         let ids = (self.waba_id.as_deref(), self.phone_number_id.as_deref());
-        checked(Some(&self.code), self.pin.as_ref(), ids)
+        checked(Some(&self.code), self.pin.as_ref(), ids, self.event.as_deref())
     }
 }
 
 impl SignupRetry {
     pub(super) fn check(&self) -> Result<Wishes, Problem> {
         let ids = (self.waba_id.as_deref(), self.phone_number_id.as_deref());
-        checked(self.code.as_ref(), self.pin.as_ref(), ids)
+        checked(self.code.as_ref(), self.pin.as_ref(), ids, self.event.as_deref())
     }
 }
 
@@ -61,18 +71,21 @@ fn checked(
     code: Option<&Secret>,
     pin: Option<&Secret>,
     (account, number): (Option<&str>, Option<&str>),
+    event: Option<&str>,
 ) -> Result<Wishes, Problem> {
     let account = account.map(parse_waba_id).transpose();
     let number = number.map(parse_phone_number_id).transpose();
     check(&[
         code.and_then(check_code),
         pin.and_then(check_pin),
+        event.and_then(check_event),
         account.as_ref().err().cloned(),
         number.as_ref().err().cloned(),
     ])?;
     Ok(Wishes {
         account: account?,
         number: number?,
+        is_on_app: event == Some(ON_APP_EVENT),
     })
 }
 
@@ -82,6 +95,15 @@ fn check_code(code: &Secret) -> Option<Problem> {
     (!is_fine).then(|| {
         let message = format!("must be 1 to {CODE_BYTES_MAX} printable ASCII characters without spaces");
         Problem::field(ErrorCode::InvalidField, "/code", message)
+    })
+}
+
+/// Meta's names are new each year, so any name is taken.
+fn check_event(event: &str) -> Option<Problem> {
+    let is_fine = (1..=EVENT_BYTES_MAX).contains(&event.len()) && event.bytes().all(|byte| byte.is_ascii_graphic());
+    (!is_fine).then(|| {
+        let message = format!("must be 1 to {EVENT_BYTES_MAX} printable ASCII characters without spaces");
+        Problem::field(ErrorCode::InvalidField, "/event", message)
     })
 }
 

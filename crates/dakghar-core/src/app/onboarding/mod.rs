@@ -16,12 +16,15 @@
 //! | deregistering and its save | a number without registration | it is deregistered again, which counts once more, and registered |
 //! | sharing a credit line and its save | an account that is paid for | it is looked up, and found |
 //! | the number in its tenant and the save | a tenant that can send, and a signup that is not done | the tenant is found to have the token |
+//! | asking for contacts or history and its save | Meta sends them, and nobody knows the id of the request | it is asked for again, and refused as used: that counts as done |
 //! | the number in its tenant and waking what waits | messages that are still held | their timers, and the step that is taken again |
 
+mod app_sync;
 mod asked;
 mod calls;
 mod links;
 mod reseal;
+mod shown;
 mod steps;
 mod taken;
 mod visits;
@@ -53,6 +56,7 @@ use asked::Wishes;
 
 pub use asked::{NewNumberSignup, SignupRetry};
 pub use links::NewLink;
+pub use shown::ShownSignup;
 pub use visits::{DialogReport, Visit, Visitor};
 
 /// Signups that are looked at to see how many are under way: the newest.
@@ -257,7 +261,10 @@ impl Onboarding {
 
     async fn check_running(&self, tenant_id: &TenantId) -> Result<(), Failure> {
         let newest = self.store.list_signups(tenant_id, None, PageLimit::items(COUNTED_MAX));
-        let running = newest.await?.items.iter().filter(|signup| signup.needs_work()).count();
+        let newest = newest.await?.items;
+        // Where only contacts or history are missing, the number is connected.
+        let is_running = |signup: &&Signup| signup.needs_work() && !signup.step.is_of_app();
+        let running = newest.iter().filter(is_running).count();
         if running < RUNNING_SIGNUPS_MAX {
             return Ok(());
         }
@@ -301,6 +308,7 @@ impl Onboarding {
             sealed_pin,
             account: wishes.account,
             number: wishes.number,
+            is_on_app: wishes.is_on_app,
         })
     }
 

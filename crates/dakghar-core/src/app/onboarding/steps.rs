@@ -9,7 +9,7 @@ use crate::domain::access_token::{KnownToken, SEND_SCOPE, TokenFacts, TokenVerdi
 use crate::domain::audit::Principal;
 use crate::domain::signup::{NumberFacts, PIN_DIGITS, PROFILE_BYTES_MAX, Reason, Signup, SignupStep, Trouble};
 use crate::domain::{ErrorCode, PhoneNumberId, Secret, Tenant, WabaId};
-use crate::ports::{AppAccess, Bearer, CreditShare, Saved};
+use crate::ports::{AppAccess, AppSync, Bearer, CreditShare, Saved};
 
 /// The scope without which Meta does not let us register a number.
 const MANAGE_SCOPE: &str = "whatsapp_business_management";
@@ -17,6 +17,10 @@ const MANAGE_SCOPE: &str = "whatsapp_business_management";
 const CURRENCY_DEFAULT: &str = "USD";
 /// Ids of accounts or numbers that are named to a person who has to choose.
 const NAMED_MAX: usize = 10;
+
+/// Said where the dialog told of a number of the app.
+const NOT_ON_APP: &str =
+    "the dialog told of the WhatsApp Business app, and Meta says that the number is not used with it";
 
 /// Who the token of a signup is for, and the means to use it.
 struct Keys {
@@ -53,6 +57,16 @@ impl Onboarding {
             SignupStep::Facts => self.read_facts(signup, &keys).await,
             SignupStep::Credit => self.share_credit(signup, &keys).await,
             SignupStep::Tenant => self.connect(signup, &tenant, keys).await,
+            SignupStep::Contacts => {
+                let id = self.number_id(signup)?;
+                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::Contacts)
+                    .await
+            }
+            SignupStep::History => {
+                let id = self.number_id(signup)?;
+                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::History)
+                    .await
+            }
         }
     }
 
@@ -148,9 +162,10 @@ impl Onboarding {
         if self.is_taken(&signup.tenant_id, &number.id).await? {
             return Err(self.stop(Reason::NumberTaken, Some(number.id.as_str())));
         }
+        let is_hint_wrong = signup.asked_on_app && !number.is_on_app;
         signup.account = Some(facts);
         signup.number = Some(number);
-        Ok(Taken::done(None))
+        Ok(Taken::done(is_hint_wrong.then_some(NOT_ON_APP)))
     }
 
     /// The number that is meant: the one that the client named, or the only one that nobody has.
@@ -164,6 +179,9 @@ impl Onboarding {
         if numbers.len() > 1 {
             let mut owners = self.tenant_store.owners_of_numbers(&ids).await.into_iter();
             numbers.retain(|_| !matches!(owners.next(), Some(Ok(Some(_)))));
+        }
+        if numbers.len() > 1 && signup.asked_on_app {
+            numbers.retain(|number| number.is_on_app);
         }
         match numbers.len() {
             1 => Ok(numbers.remove(0)),
@@ -282,6 +300,7 @@ impl Onboarding {
         let number = ConnectedNumber {
             waba_id: self.account_id(signup)?,
             display: facts.and_then(|facts| facts.display.clone()),
+            is_on_app: signup.is_on_app(),
             messages_per_second: facts.and_then(NumberFacts::messages_per_second),
             token: keys.token,
             known: signup.token.clone(),

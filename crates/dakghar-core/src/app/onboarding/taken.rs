@@ -1,5 +1,6 @@
 //! What becomes of a step that was taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::failure::Failure;
@@ -9,6 +10,8 @@ use crate::domain::signup::{StepEnd, Trouble};
 pub(super) struct Taken {
     pub(super) end: StepEnd,
     pub(super) note: Option<&'static str>,
+    /// Meta's id of what was asked for.
+    pub(super) request_id: Option<Arc<str>>,
 }
 
 impl Taken {
@@ -16,6 +19,16 @@ impl Taken {
         Self {
             end: StepEnd::Done,
             note,
+            request_id: None,
+        }
+    }
+
+    /// Meta was asked for something that it sends later.
+    pub(super) const fn asked(request_id: Option<Arc<str>>, note: Option<&'static str>) -> Self {
+        Self {
+            end: StepEnd::Done,
+            note,
+            request_id,
         }
     }
 
@@ -23,6 +36,7 @@ impl Taken {
         Self {
             end: StepEnd::Skipped,
             note: Some(why),
+            request_id: None,
         }
     }
 }

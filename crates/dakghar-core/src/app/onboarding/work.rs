@@ -83,8 +83,11 @@ impl Onboarding {
         let taken = self.take(signup).await;
         let now = self.clock.now();
         let end = match taken {
-            Ok(Taken { end, note }) => {
+            Ok(Taken { end, note, request_id }) => {
                 signup.pass(end, note.map(Arc::from), None, now);
+                if let Some(id) = request_id {
+                    signup.note_request(step, id);
+                }
                 match end {
                     StepEnd::Skipped => SignupStepEnd::Skipped,
                     _ => SignupStepEnd::Done,
@@ -108,8 +111,9 @@ impl Onboarding {
     }
 
     fn fail(&self, signup: &mut Signup, trouble: Trouble, wait: Option<Duration>, now: Timestamp) -> SignupStepEnd {
-        let is_optional = signup.step.may_be_optional() && self.settings.optional.contains(&signup.step);
         let step = signup.step;
+        let is_chosen = step.may_be_optional() && self.settings.optional.contains(&step);
+        let is_optional = is_chosen || step.is_of_app();
         signup.fail(trouble, wait, is_optional, now);
         match signup.state {
             SignupState::Stopped => SignupStepEnd::Stopped,

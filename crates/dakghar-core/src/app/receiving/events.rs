@@ -48,6 +48,7 @@ impl Events {
             amends: None,
             signals: Vec::new(),
             news: None,
+            waves: Vec::new(),
             told_at: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
@@ -67,6 +68,7 @@ impl Events {
             amends: None,
             signals: Vec::new(),
             news: None,
+            waves: Vec::new(),
             told_at: None,
         };
         Some(self.of_part(owner, EventReason::Corrected, &part))
@@ -89,6 +91,7 @@ impl Events {
             amends: None,
             signals: Vec::new(),
             news: None,
+            waves: Vec::new(),
             told_at: None,
         };
         self.of_part(tenant_id, reason, &part)

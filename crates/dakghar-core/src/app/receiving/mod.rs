@@ -10,6 +10,7 @@ mod events;
 mod lag;
 mod news;
 mod sort;
+mod waves;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use events::{Element, Events};
 use lag::Arrived;
 use news::News;
 use sort::{Sorted, Sorter};
+use waves::Histories;
 
 /// The parts of a webhook, counted by their result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +116,7 @@ pub struct Receiving {
     opt_outs: Arc<OptOuts>,
     calls: Calls,
     news: News,
+    histories: Histories,
 }
 
 impl Receiving {
@@ -137,7 +140,8 @@ impl Receiving {
         };
         Self {
             calls: Calls::new(&ports),
-            news: News::new(tenants, ports.clock.clone()),
+            news: News::new(tenants.clone(), ports.clock.clone()),
+            histories: Histories::new(tenants, ports.clock.clone()),
             ports,
             receives,
             sorter,
@@ -237,8 +241,10 @@ impl Receiving {
         self.opt_outs.keep(std::mem::take(&mut sorted.said)).await?;
         self.calls.note(std::mem::take(&mut sorted.calls)).await?;
         let news = std::mem::take(&mut sorted.news);
+        let waves = std::mem::take(&mut sorted.waves);
         let receipt = self.store(sorted, span).await?;
         self.news.keep(news).await?;
+        self.histories.keep(waves).await?;
         receipt.tell(&self.ports.metrics);
         arrived.tell(&self.ports.metrics);
         // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are

@@ -7,6 +7,7 @@ use super::accounts::{Accounts, Heard};
 use super::calls::Call;
 use super::events::Events;
 use super::news::Told;
+use super::waves::Waves;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{
@@ -38,6 +39,8 @@ pub(super) struct Sorted {
     pub(super) calls: Vec<Call>,
     /// News of the standing of numbers.
     pub(super) news: Vec<(TenantId, Told)>,
+    /// Pieces of histories, and the number of each.
+    pub(super) waves: Vec<Waves>,
     /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,
 }
@@ -232,6 +235,7 @@ impl Sorter {
         for owner in owners {
             sorted.events.push(self.events.of_part(Some(owner.id), reason, other));
             sorted.take_signals(owner.id, other);
+            sorted.waves.extend(Waves::of(owner.id, other));
             sorted.news.extend(Told::of(other).map(|told| (owner.id, told)));
         }
         sorted.left_out = unread.or(sorted.left_out.take());

@@ -23,6 +23,8 @@ pub(in crate::app) struct ConnectedNumber {
     pub(in crate::app) waba_id: WabaId,
     /// The number as people write it.
     pub(in crate::app) display: Option<Arc<str>>,
+    /// True if it is used with the WhatsApp Business app too.
+    pub(in crate::app) is_on_app: bool,
     /// Meta's limit for the number, where it is not the usual one.
     pub(in crate::app) messages_per_second: Option<u32>,
     /// Its access token.
@@ -90,7 +92,7 @@ impl Tenants {
             token_refusals: 0,
             token: new.known.clone(),
             sealed_pin,
-            standing: Standing::of_new(false),
+            standing: Standing::of_connected(new.is_on_app),
         })
     }
 
@@ -116,6 +118,11 @@ impl Tenants {
             number.simulated = false;
             number.token_refusals = 0;
             number.standing.is_asked = true;
+            number.standing.history = None;
+            if new.standing.seen.is_some() {
+                number.standing.knows_of_app();
+                number.messages_per_second = number.messages_per_second.min(new.messages_per_second);
+            }
             number.token.clone_from(&new.token);
             if new.sealed_pin.is_some() {
                 number.sealed_pin.clone_from(&new.sealed_pin);

@@ -145,9 +145,10 @@ impl Endpoint {
         self.id == Self::id_of_callback_url(&self.tenant_id)
     }
 
-    /// True if it wants this entry. The number is that of the entry, or of the message that it is about.
+    /// True if it wants this entry. The number is that of the entry, or of the message that it is about. A history comes as
+    /// thousands of entries at once, of things long past, so it goes only to an endpoint that names its kind.
     pub fn wants(&self, entry: &FeedEntry, number: Option<&PhoneNumberId>) -> bool {
-        self.filter.matches(&entry.kind, number)
+        self.filter.matches(&entry.kind, number) && (!entry.kind.is_of_history() || self.filter.names(&entry.kind))
     }
 }
 
@@ -237,6 +238,7 @@ impl DeliveryOrder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::feed::{EntryKind, KindPattern};
     use super::*;
 
     #[test]
@@ -248,5 +250,37 @@ mod tests {
             assert_eq!(DeliveryOrder::parse(order.as_str()), Some(order));
         }
         assert_eq!((EndpointFormat::parse(""), DeliveryOrder::parse("None")), (None, None));
+    }
+
+    #[test]
+    fn a_history_goes_only_to_an_endpoint_that_names_it() {
+        let id = Uuid::from_u128(1);
+        let now = Timestamp::from_millis(1);
+        let mut endpoint = Endpoint::new(
+            TenantId::from_uuid(id),
+            EndpointId::from_uuid(id),
+            EndpointFormat::Standard,
+            Vec::new(),
+            Place::START,
+            now,
+        );
+        let entry = |kind: &str| FeedEntry {
+            kind: EntryKind::parse(kind).expect("a kind"),
+            ..FeedEntry::unreadable(TenantId::from_uuid(id), Place::START, None)
+        };
+        for (kinds, history, others) in [
+            (&[][..], false, true),
+            (&["*"], false, true),
+            (&["message.*", "meta.*"], false, true),
+            (&["message.history", "meta.history"], true, false),
+            (&["message.received"], false, false),
+        ] {
+            let patterns = kinds.iter().map(|kind| KindPattern::parse(kind).expect("a pattern"));
+            endpoint.filter.kinds = patterns.collect();
+            for kind in ["message.history", "meta.history"] {
+                assert_eq!(endpoint.wants(&entry(kind), None), history, "{kinds:?} {kind}");
+            }
+            assert_eq!(endpoint.wants(&entry("message.echo"), None), others, "{kinds:?}");
+        }
     }
 }

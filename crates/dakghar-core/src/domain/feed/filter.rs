@@ -31,6 +31,11 @@ impl EntryFilter {
         self.kinds.is_empty() || kind.is_unreadable() || self.kinds.iter().any(|pattern| pattern.matches(kind))
     }
 
+    /// True if this very kind is named, and not only the beginning of it.
+    pub fn names(&self, kind: &EntryKind) -> bool {
+        self.kinds.iter().any(|pattern| pattern.as_str() == kind.as_str())
+    }
+
     /// True if everything is wanted.
     pub const fn is_everything(&self) -> bool {
         self.kinds.is_empty() && self.phone_number_ids.is_empty()
@@ -147,5 +152,6 @@ mod tests {
             "it may be what is wanted"
         );
         assert!(some.matches_kind(&kind("entry.unreadable")));
+        assert!(some.names(&kind("message.received")) && !some.names(&kind("status.sent")));
     }
 }

@@ -9,7 +9,7 @@ const KIND_BYTES_MAX: usize = 80;
 pub const OWN_KINDS: [&str; 25] = [
     "message.received",
     "message.echo",
-    "message.history",
+    MESSAGE_HISTORY,
     "message.redriven",
     "message.in_doubt",
     "message.cancelled",
@@ -33,6 +33,10 @@ pub const OWN_KINDS: [&str; 25] = [
     NUMBER_CHANGED,
     ENTRY_UNREADABLE,
 ];
+/// The kind of an entry that tells of a message of the history that a business shared.
+const MESSAGE_HISTORY: &str = "message.history";
+/// The kind of an entry that tells how far a history is.
+const META_HISTORY: &str = "meta.history";
 /// The kind of an entry that tells that Dakghar has given an endpoint up.
 pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
 /// The kind of an entry that tells that entries went out of the feed before an endpoint got them.
@@ -79,6 +83,11 @@ impl EntryKind {
     /// True for an event that Dakghar made itself: of an endpoint, a hold, a token or a number.
     pub fn is_of_dakghar(&self) -> bool {
         DAKGHAR_KINDS.contains(&&*self.0)
+    }
+
+    /// True for an entry of the history that a business shared: a message of it, or what else it says.
+    pub fn is_of_history(&self) -> bool {
+        [MESSAGE_HISTORY, META_HISTORY].contains(&&*self.0)
     }
 
     /// True for what stands where an entry cannot be read. It may be of any kind and about any number.

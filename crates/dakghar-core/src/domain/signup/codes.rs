@@ -131,10 +131,10 @@ pub const CODES: &[CodeRow] = rows! {
         "The user name belongs to an account on Instagram that is not linked. Link the account, then retry.";
     147_005 => Next::Stop,
         "The user name must be transferred from another number first. Transfer it in WhatsApp Manager, then retry.";
-    2_593_107 => Next::Stop,
-        "Contacts and history of the phone's app were asked for before. Let the customer connect the number again to ask once more.";
+    2_593_107 => Next::Pass,
+        "Meta was asked for it before, and takes that once for each time that the number is connected. Nothing to do, unless it never came: then let the customer disconnect the number in the app and connect it again.";
     2_593_108 => Next::Stop,
-        "Contacts and history can only be asked for within 24 hours of connecting. Let the customer connect the number again.";
+        "Contacts and history can only be asked for within 24 hours of connecting. The number can send without them; to have them, let the customer disconnect the number in the app and connect it again.";
     2_593_109 => Next::Pass,
         "The owner of the number did not agree to share the history. Nothing to do: messages from now on are not affected.";
     2494164..=2_494_179 => Next::Stop,
@@ -254,9 +254,9 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
 
 /// At the exchange no token is at stake yet, so what Meta refuses is the code or the app.
 fn at_exchange(verdict: Verdict, refusal: &GraphRefusal, is_of_code: bool) -> Verdict {
-    let names_secret = names_app_secret(refusal);
+    let is_of_app = names_app_secret(refusal) || OF_APP.contains(&refusal.code);
     let advice = match verdict.next {
-        _ if names_secret || OF_APP.contains(&refusal.code) => OF_APP_ADVICE,
+        _ if is_of_app => OF_APP_ADVICE,
         Next::Wait(_) => NOT_EXCHANGED_NOW,
         Next::Again => verdict.advice,
         _ if is_of_code => verdict.advice,
@@ -264,7 +264,7 @@ fn at_exchange(verdict: Verdict, refusal: &GraphRefusal, is_of_code: bool) -> Ve
     };
     // A code that Meta refuses is of no use, whatever the reason; and nobody can wait with one.
     let next = match verdict.next {
-        Next::Again if !names_secret => Next::Again,
+        Next::Again if !is_of_app || (refusal.code == UNKNOWN && !names_app_secret(refusal)) => Next::Again,
         _ => Next::NewCode,
     };
     Verdict { next, advice }

@@ -24,11 +24,15 @@ pub enum SignupStep {
     Credit,
     /// The tenant gets the number with its token.
     Tenant,
+    /// Meta is asked for the contacts of the WhatsApp Business app.
+    Contacts,
+    /// Meta is asked for the history of the WhatsApp Business app.
+    History,
 }
 
 impl SignupStep {
     /// All steps, in their order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Exchange,
         Self::Token,
         Self::Account,
@@ -37,6 +41,8 @@ impl SignupStep {
         Self::Facts,
         Self::Credit,
         Self::Tenant,
+        Self::Contacts,
+        Self::History,
     ];
 
     /// The name used in answers, settings and the stores.
@@ -50,6 +56,8 @@ impl SignupStep {
             Self::Facts => "facts",
             Self::Credit => "credit",
             Self::Tenant => "tenant",
+            Self::Contacts => "contacts",
+            Self::History => "history",
         }
     }
 
@@ -63,8 +71,14 @@ impl SignupStep {
         matches!(self, Self::Subscribe | Self::Register | Self::Facts | Self::Credit)
     }
 
-    pub(super) fn next(self) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| *step > self)
+    /// True if only a number of the WhatsApp Business app has it. The number can send already, whatever becomes of it.
+    pub const fn is_of_app(self) -> bool {
+        matches!(self, Self::Contacts | Self::History)
+    }
+
+    pub(super) fn next(self, is_on_app: bool) -> Option<Self> {
+        let is_due = |step: &Self| *step > self && (is_on_app || !step.is_of_app());
+        Self::ALL.into_iter().find(is_due)
     }
 }
 
@@ -113,4 +127,6 @@ pub struct StepRecord {
     pub note: Option<Arc<str>>,
     /// Meta's refusal, if it failed.
     pub error: Option<SendError>,
+    /// Meta's id of what was asked for, if it gave one.
+    pub request_id: Option<Arc<str>>,
 }

@@ -44,6 +44,13 @@ fn refusal(code: i64, subcode: Option<i64>) -> GraphRefusal {
     }
 }
 
+fn on_app() -> NumberFacts {
+    NumberFacts {
+        is_on_app: true,
+        ..NumberFacts::only(PhoneNumberId::parse("501").expect("digits"))
+    }
+}
+
 fn trouble() -> Trouble {
     Trouble::new(Reason::NoAnswer, None, at(1))
 }
@@ -56,6 +63,7 @@ fn is_bare(signup: &Signup) -> bool {
 fn it_goes_from_step_to_step_and_keeps_nothing_sealed_at_the_end() {
     let mut signup = signup();
     (signup.sealed_token, signup.sealed_pin) = (Some(vec![1]), Some(vec![2]));
+    signup.number = Some(on_app());
     for step in SignupStep::ALL {
         assert_eq!((signup.step, signup.state), (step, SignupState::Running));
         assert_eq!(SignupStep::parse(step.as_str()), Some(step));
@@ -210,6 +218,8 @@ fn codes_lead_where_their_table_says() {
         (133_015, wait(300)),
         (133_016, wait(72 * 3_600)),
         (2_388_012, Next::Pass),
+        (2_593_107, Next::Pass),
+        (2_593_108, Next::Stop),
         (190, Next::NewCode),
         (0, Next::NewCode),
         (104, Next::Stop),
@@ -321,4 +331,55 @@ fn throughput_is_what_meta_says() {
     assert_eq!(number.messages_per_second(), Some(20));
     (number.platform, number.status) = (Some("CLOUD_API".into()), Some("CONNECTED".into()));
     assert!(number.is_registered());
+}
+
+#[test]
+fn only_a_number_of_the_app_is_asked_for_what_the_app_has() {
+    let mut signup = signup();
+    signup.step = SignupStep::Tenant;
+    signup.pass(StepEnd::Done, None, None, at(1));
+    assert_eq!((signup.step, signup.state), (SignupStep::Tenant, SignupState::Done));
+}
+
+#[test]
+fn what_the_app_has_is_asked_for_as_long_as_meta_takes_it() {
+    let mut signup = signup();
+    signup.number = Some(on_app());
+    signup.pass(StepEnd::Done, None, None, at(5));
+    signup.step = SignupStep::Contacts;
+    let (mut now, mut tries) = (at(5), 0);
+    while signup.step == SignupStep::Contacts {
+        signup.fail(trouble(), Some(signup.wait()), true, now);
+        (now, tries) = (signup.next_at.unwrap_or(now), tries + 1);
+        assert!(now < at(5) + APP_SYNC_LIFE);
+    }
+    assert!(tries > TRIES_MAX, "an hour without Meta is not the end of it");
+    let last = signup.records.last().expect("a record");
+    assert_eq!((last.step, last.end), (SignupStep::Contacts, StepEnd::Failed));
+    assert_eq!((signup.step, signup.state), (SignupStep::History, SignupState::Running));
+}
+
+#[test]
+fn the_id_of_a_request_is_kept_until_the_dialog_is_finished_again() {
+    let mut signup = signup();
+    (signup.number, signup.step) = (Some(on_app()), SignupStep::Contacts);
+    signup.pass(StepEnd::Done, None, None, at(1));
+    signup.note_request(SignupStep::Contacts, "r1".into());
+    assert_eq!(signup.request_of(SignupStep::Contacts).as_deref(), Some("r1"));
+    assert_eq!(signup.request_of(SignupStep::History), None);
+    signup.fail(trouble(), Some(Duration::from_secs(1)), true, at(2));
+    let again = Retried {
+        number: Some(PhoneNumberId::parse("501").expect("digits")),
+        ..Retried::default()
+    };
+    assert!(signup.retry(again, at(3)));
+    assert_eq!(signup.request_of(SignupStep::Contacts).as_deref(), Some("r1"));
+    signup.fail(trouble(), None, false, at(4));
+    let with_code = Retried {
+        code: Some(code()),
+        is_on_app: true,
+        ..Retried::default()
+    };
+    assert!(signup.retry(with_code, at(5)) && signup.asked_on_app);
+    assert_eq!(signup.request_of(SignupStep::Contacts), None, "Meta can be asked again");
 }

@@ -20,6 +20,8 @@ pub enum Drift {
     AccountMode,
     /// Meta's review of the account.
     AccountReview,
+    /// The use with the WhatsApp Business app.
+    BusinessApp,
     /// Meta's own word on whether the number can send.
     Health,
     /// The number of people that it may write to first in a day.
@@ -46,12 +48,13 @@ pub enum Drift {
 
 impl Drift {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Access,
         Self::Account,
         Self::AccountEvent,
         Self::AccountMode,
         Self::AccountReview,
+        Self::BusinessApp,
         Self::Health,
         Self::MessagingLimit,
         Self::Name,
@@ -73,6 +76,7 @@ impl Drift {
             Self::AccountEvent => "account_event",
             Self::AccountMode => "account_mode",
             Self::AccountReview => "account_review",
+            Self::BusinessApp => "business_app",
             Self::Health => "health",
             Self::MessagingLimit => "messaging_limit",
             Self::Name => "name",
@@ -128,6 +132,9 @@ impl Seen {
             }),
             Drift::AccountMode => number.mode.clone(),
             Drift::AccountReview => self.review.clone(),
+            Drift::BusinessApp => number
+                .is_on_app
+                .map(|is| if is { CONNECTED } else { NOT_CONNECTED }.into()),
             Drift::Health => number.health.clone(),
             Drift::MessagingLimit => number.messaging_limit.clone(),
             Drift::Name => number.name.clone(),
@@ -194,6 +201,8 @@ const GRANTED: &str = "granted";
 const SET: &str = "set";
 const NOT_SET: &str = "not set";
 const ON_APP: &str = "WhatsApp Business app";
+const CONNECTED: &str = "connected";
+const NOT_CONNECTED: &str = "not connected";
 
 /// The advice to a person about a thing that is like this; `None` if it is as it should be, or nobody can do anything.
 fn advice(drift: Drift, value: &str) -> Option<&'static str> {

@@ -52,6 +52,9 @@ impl PhoneNumber {
                 });
                 // Before this event it could send, or it was held already.
                 self.follow_stop(was, at.now);
+                // A check says whether the app was disconnected, or the account is stopped for another reason.
+                let is_on_app = self.is_on_app();
+                self.standing.is_asked |= is_on_app;
                 true
             }
             NewsKind::Restores => {

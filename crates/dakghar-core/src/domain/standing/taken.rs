@@ -1,5 +1,6 @@
-//! A number takes over from a check: its holds, its pace, its account.
+//! A number takes over from a check: its holds, its pace, its account. And from webhooks: the progress of its history.
 
+use super::history::{HistoryImport, Wave};
 use super::seen::{STANDARD_PER_SECOND, Seen};
 use super::{STOP_BELIEVED, Standing};
 use crate::domain::access_token::KnownToken;
@@ -30,6 +31,7 @@ impl PhoneNumber {
             is_asked: false,
             stop,
             subscribed_at: before.subscribed_at,
+            history: before.history,
         };
         self.follow_stop(was, at.now)
     }
@@ -89,5 +91,20 @@ impl PhoneNumber {
             since: at.now,
             probe_at: Some(at.now + reason.probe_interval()),
         });
+    }
+
+    /// Takes pieces of its history. Returns false if that changes nothing.
+    pub fn take_waves(&mut self, waves: &[Wave], now: Timestamp) -> bool {
+        let mut history = self
+            .standing
+            .history
+            .clone()
+            .unwrap_or_else(|| HistoryImport::begun(now));
+        for wave in waves {
+            history.take(*wave, now);
+        }
+        let is_changed = self.standing.history.as_ref() != Some(&history);
+        self.standing.history = Some(history);
+        is_changed
     }
 }

@@ -327,6 +327,43 @@ fn an_event_that_stops_an_account_holds_at_once_until_another_one_and_a_check_en
 }
 
 #[test]
+fn the_end_of_the_app_is_told_and_a_stop_of_its_number_asks_for_a_look() {
+    let mut known = number();
+    known.standing = Standing::of_connected(true);
+    assert!(known.is_on_app() && known.standing.is_asked);
+    let (mut known, told) = check(&known, with(|seen| seen.number.is_on_app = Some(true)), 1);
+    assert_eq!(told, [], "as the signup saw it");
+    assert!(known.take_news(&news(NewsKind::Stops, "PARTNER_REMOVED"), None, present(2)));
+    assert!(known.hold.is_some() && known.standing.is_asked);
+    let (after, told) = check(&known, sound(), 2);
+    let app = |before: &str, after: &str| (Some(before.to_owned()), after.to_owned());
+    let told: [(Drift, Option<String>, String); 2] = told.try_into().expect("two");
+    let [(Drift::BusinessApp, was, is), (Drift::Throughput, from, to)] = told else {
+        panic!("other kinds")
+    };
+    assert_eq!((was, is), app("connected", "not connected"));
+    assert_eq!((from, to), app("WhatsApp Business app", "STANDARD"));
+    assert!(!after.is_on_app());
+    assert_eq!(after.messages_per_second, 80);
+}
+
+#[test]
+fn a_check_keeps_the_history() {
+    let mut known = number();
+    let wave = Wave {
+        phase: Some(0),
+        chunk: Some(1),
+        progress: Some(10),
+        messages: 5,
+        is_declined: false,
+    };
+    assert!(known.take_waves(&[wave], at(1)));
+    assert!(!known.take_waves(&[wave], at(2)), "Meta posts twice");
+    known.take_seen(sound(), present(3));
+    assert_eq!(known.standing.history.map(|history| history.messages), Some(5));
+}
+
+#[test]
 fn a_stop_is_disproved_by_meta_after_a_while_and_an_old_event_only_asks_for_a_look() {
     let mut known = number();
     known.take_seen(sound(), present(1));

@@ -8,7 +8,7 @@ mod tokens;
 mod webhooks;
 
 pub use numbers::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
-pub use onboarding::{ACCOUNT_NUMBERS_MAX, Bearer, CreditShare, OnboardingApi, WebhookOverride};
+pub use onboarding::{ACCOUNT_NUMBERS_MAX, AppSync, Bearer, CreditShare, OnboardingApi, WebhookOverride};
 pub use passed::{NoAnswer, PassedAnswer, PassedCall, PassedMethod, PassedRequest};
 pub use send::{MessagesApi, SendCall};
 pub use tokens::{AppAccess, TokenUnknown, TokensApi};

@@ -43,6 +43,15 @@ pub struct CreditShare<'a> {
     pub currency: &'a str,
 }
 
+/// A part of the WhatsApp Business app that Meta is asked to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppSync {
+    /// The contacts.
+    Contacts,
+    /// The messages of the last months.
+    History,
+}
+
 /// Meta's endpoints for connecting numbers.
 #[async_trait]
 pub trait OnboardingApi: Send + Sync {
@@ -87,6 +96,15 @@ pub trait OnboardingApi: Send + Sync {
 
     /// Takes the registration back. It counts like one.
     async fn deregister(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<(), NumberCallFailure>;
+
+    /// Asks for what the WhatsApp Business app has; webhooks bring it. Returns Meta's id of the request, if it gave one. Meta
+    /// takes each once for each time that the number is connected, and for 24 hours.
+    async fn sync_app(
+        &self,
+        as_: Bearer<'_>,
+        id: &PhoneNumberId,
+        what: AppSync,
+    ) -> Result<Option<Arc<str>>, NumberCallFailure>;
 
     /// Shares a credit line with an account, as whom the line belongs to. An account that has one must not get it again.
     async fn share_credit(&self, as_: Bearer<'_>, share: CreditShare<'_>) -> Result<(), NumberCallFailure>;

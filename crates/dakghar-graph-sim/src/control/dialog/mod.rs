@@ -95,5 +95,6 @@ pub(crate) async fn finish(
     let full = || Problem::invalid("too many codes were made");
     let code = state.onboarding.add_code(new).ok_or_else(full)?;
     state.onboarding.note("dialog", about, None, true);
-    Ok(Json(json!({ "code": code, "waba_id": about })).into_response())
+    let is_on_biz_app = state.onboarding.number(&finished.phone_number_id).is_on_biz_app;
+    Ok(Json(json!({ "code": code, "waba_id": about, "is_on_biz_app": is_on_biz_app })).into_response())
 }

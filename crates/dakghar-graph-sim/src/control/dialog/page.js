@@ -27,8 +27,10 @@
       window.close();
       return;
     }
-    const ids = withNumber ? { phone_number_id: id, waba_id: given.waba_id } : { waba_id: given.waba_id };
-    const message = () => tell(withNumber ? 'FINISH' : 'FINISH_ONLY_WABA', { ...ids, business_id: '1' });
+    const withApp = withNumber && given.is_on_biz_app;
+    const ids = withNumber && !withApp ? { phone_number_id: id, waba_id: given.waba_id } : { waba_id: given.waba_id };
+    const end = withApp ? 'FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING' : withNumber ? 'FINISH' : 'FINISH_ONLY_WABA';
+    const message = () => tell(end, { ...ids, business_id: '1' });
     const code = () => window.opener.postMessage({ simulatedCode: given.code }, asked.get('origin'));
     const parts = { before: [message, code], after: [code, message], lost: [code] }[plan.message];
     for (const part of parts) {

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
-use dakghar_core::app::{NewNumberSignup, SignupRetry};
+use dakghar_core::app::{NewNumberSignup, Page, SignupRetry};
+use dakghar_core::domain::signup::Signup;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
@@ -16,6 +17,11 @@ use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;
 use crate::http::views::{PageView, SignupView};
+
+async fn shown(state: &HttpState, signup: Signup) -> ApiResult<Json<SignupView>> {
+    let shown = state.app().onboarding.shown_one(signup).await?;
+    Ok(Json(SignupView::from(&shown)))
+}
 
 /// What Meta's dialog gave.
 #[derive(ToSchema)]
@@ -35,6 +41,10 @@ pub(in crate::http) struct BeginSignup {
     pin: Option<Secret>,
     /// The app that the dialog ran with; when absent the first one whose id and secret are known.
     app_id: Option<String>,
+    /// Meta's name of how the dialog ended, if it told that. `FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING` says which of several
+    /// numbers is meant: the one of the WhatsApp Business app. Whether it is one, Meta is asked.
+    #[schema(example = "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING")]
+    event: Option<String>,
 }
 
 impl BeginSignup {
@@ -47,6 +57,7 @@ impl BeginSignup {
             phone_number_id: fields.text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
             pin: fields.secret("pin", ErrorCode::InvalidField),
             app_id: fields.text("appId", ErrorCode::InvalidField),
+            event: fields.text("event", ErrorCode::InvalidField),
         };
         fields.finish()?;
         Ok(NewNumberSignup {
@@ -55,6 +66,7 @@ impl BeginSignup {
             waba_id: request.waba_id,
             phone_number_id: request.phone_number_id,
             pin: request.pin,
+            event: request.event,
         })
     }
 }
@@ -73,6 +85,8 @@ pub(in crate::http) struct RetrySignup {
     /// The PIN of the number.
     #[schema(value_type = Option<String>)]
     pin: Option<Secret>,
+    /// Meta's name of how the dialog ended, if it told that.
+    event: Option<String>,
 }
 
 impl RetrySignup {
@@ -83,6 +97,7 @@ impl RetrySignup {
             waba_id: fields.text("wabaId", ErrorCode::InvalidField),
             phone_number_id: fields.text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
             pin: fields.secret("pin", ErrorCode::InvalidField),
+            event: fields.text("event", ErrorCode::InvalidField),
         };
         fields.finish()?;
         Ok(SignupRetry {
@@ -90,6 +105,7 @@ impl RetrySignup {
             waba_id: request.waba_id,
             phone_number_id: request.phone_number_id,
             pin: request.pin,
+            event: request.event,
         })
     }
 }
@@ -133,7 +149,7 @@ pub(in crate::http) async fn begin(
     let new = BeginSignup::read(&body)?;
     let (signup, is_new) = state.app().onboarding.begin(scope.id(), new, &by).await?;
     let status = if is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, Json(SignupView::from(&signup))))
+    Ok((status, shown(&state, signup).await?))
 }
 
 problems!(ListProblems: LIST, STORE);
@@ -150,6 +166,10 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantS
     let page = Parameters::of_page(&uri)?.page()?;
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let signups = state.app().reading.signups(scope.id(), &page).await?;
+    let signups = Page {
+        items: state.app().onboarding.shown(scope.id(), signups.items).await?,
+        next_cursor: signups.next_cursor,
+    };
     Ok(turn.answer(&PageView::<SignupView>::of(signups))?)
 }
 
@@ -168,7 +188,7 @@ pub(in crate::http) async fn one(
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<SignupView>> {
     let signup = state.app().onboarding.find(scope.id(), &id).await?;
-    Ok(Json(SignupView::from(&signup)))
+    shown(&state, signup).await
 }
 
 problems!(RetryProblems: BODY, STORE, &[
@@ -202,7 +222,7 @@ pub(in crate::http) async fn retry(
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let retry = RetrySignup::read(&body)?;
     let signup = state.app().onboarding.retry(scope.id(), &id, retry, &by).await?;
-    Ok(Json(SignupView::from(&signup)))
+    shown(&state, signup).await
 }
 
 problems!(CancelProblems: STORE, &[
@@ -225,5 +245,5 @@ pub(in crate::http) async fn cancel(
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<SignupView>> {
     let signup = state.app().onboarding.cancel(scope.id(), &id, &by).await?;
-    Ok(Json(SignupView::from(&signup)))
+    shown(&state, signup).await
 }

@@ -96,6 +96,7 @@ pub(super) async fn begin(
         waba_id: fields.text("wabaId", ErrorCode::InvalidField),
         phone_number_id: fields.text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
         pin: None,
+        event: fields.text("event", ErrorCode::InvalidField),
     };
     fields.finish()?;
     let signup = state
@@ -120,6 +121,7 @@ pub(super) async fn retry(
         waba_id: fields.text("wabaId", ErrorCode::InvalidField),
         phone_number_id: fields.text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
         pin: fields.secret("pin", ErrorCode::InvalidField),
+        event: fields.text("event", ErrorCode::InvalidField),
     };
     fields.finish()?;
     let signup = state

@@ -26,7 +26,8 @@ pub(in crate::http) struct EndpointView {
     /// What a call looks like.
     #[schema(schema_with = endpoint_formats)]
     format: &'static str,
-    /// Which kinds of entries it gets; none are all.
+    /// Which kinds of entries it gets; none are all but `message.history` and `meta.history`, which only an endpoint gets that
+    /// names them in full.
     #[schema(example = json!(["message.received", "status.*"]))]
     kinds: Vec<String>,
     /// Of which numbers, by Meta's ids; none are all.

@@ -1,5 +1,6 @@
 //! Signups.
 
+use dakghar_core::app::ShownSignup;
 use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::signup::{
     AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord,
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::error::ErrorView;
+use super::standing::HistoryView;
 use super::{names, or_null, raw_json};
 
 /// A signup: how a number of the tenant is connected, where it is, and why it does not go on. Code, token and PIN are never shown.
@@ -24,7 +26,7 @@ pub(in crate::http) struct SignupView {
     /// The tenant.
     tenant_id: String,
     /// `invited`: its link waits for somebody; `expired` or `cancelled`: nobody used it; `running`; `waiting`, and it goes on by
-    /// itself at `nextAt`; `stopped`, until a retry; or `done`: the number can send.
+    /// itself at `nextAt`; `stopped`, until a retry; or `done`. The number can send when the step `tenant` is behind it.
     #[schema(schema_with = signup_states)]
     state: &'static str,
     /// The step that it is at.
@@ -59,6 +61,8 @@ pub(in crate::http) struct SignupView {
     /// What people see of the business, in Meta's words.
     #[schema(value_type = Option<Object>)]
     profile: Option<Box<RawValue>>,
+    /// The progress of the history of the WhatsApp Business app, if Meta was asked for it and some of it came.
+    history: Option<HistoryView>,
     /// The steps that are behind it.
     steps: Vec<SignupStepView>,
     /// The kind of who asked for it: as in the audit log.
@@ -165,6 +169,8 @@ pub(in crate::http) struct SignupStepView {
     note: Option<String>,
     /// Meta's refusal, if it failed.
     error: Option<ErrorView>,
+    /// Meta's id of what was asked for, if it gave one.
+    request_id: Option<String>,
 }
 
 /// An onboarding link.
@@ -204,8 +210,9 @@ impl OnboardingLinkView {
     }
 }
 
-impl From<&Signup> for SignupView {
-    fn from(signup: &Signup) -> Self {
+impl From<&ShownSignup> for SignupView {
+    fn from(shown: &ShownSignup) -> Self {
+        let ShownSignup { signup, history } = shown;
         let trouble = signup.trouble.as_ref();
         Self {
             signup_id: signup.id.to_string(),
@@ -225,6 +232,7 @@ impl From<&Signup> for SignupView {
             account: signup.account.as_ref().map(SignupAccountView::from),
             number: signup.number.as_ref().map(SignupNumberView::from),
             profile: signup.profile.as_deref().map(raw_json),
+            history: history.as_ref().map(HistoryView::from),
             steps: signup.records.iter().map(SignupStepView::from).collect(),
             asked_by: signup.asked_by.kind(),
             key_id: Who::key(&signup.asked_by).map(|id| id.to_string()),
@@ -286,6 +294,7 @@ impl From<&StepRecord> for SignupStepView {
             tries: record.tries,
             note: record.note.as_deref().map(str::to_owned),
             error: record.error.as_ref().map(ErrorView::from),
+            request_id: record.request_id.as_deref().map(str::to_owned),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The standing of numbers at Meta.
 
 use dakghar_core::domain::PhoneNumber;
-use dakghar_core::domain::standing::{Concern, Drift, WebhooksGo};
+use dakghar_core::domain::standing::{Concern, Drift, HistoryImport, WebhooksGo};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
@@ -58,6 +58,45 @@ pub(in crate::http) struct StandingView {
     stopped_by: Option<String>,
     /// The things that somebody should see to.
     concerns: Vec<ConcernView>,
+    /// The history of the WhatsApp Business app, if some of it came.
+    history: Option<HistoryView>,
+}
+
+/// The progress of the history of the WhatsApp Business app.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HistoryImport)]
+pub(in crate::http) struct HistoryView {
+    /// The latest phase of which something came: 0 for the last day, 1 for three months, 2 for six.
+    #[schema(maximum = 2)]
+    phase: u32,
+    /// Meta's percentage of the whole.
+    #[schema(maximum = 100)]
+    progress: u32,
+    /// Messages that came.
+    messages: u64,
+    /// When the first piece came.
+    #[schema(format = DateTime)]
+    began_at: String,
+    /// When the last piece came.
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+    /// When Meta told that the owner of the number does not share it.
+    #[schema(format = DateTime)]
+    declined_at: Option<String>,
+}
+
+impl From<&HistoryImport> for HistoryView {
+    fn from(history: &HistoryImport) -> Self {
+        Self {
+            phase: history.phase,
+            progress: history.progress,
+            messages: history.messages,
+            began_at: history.began_at.to_string(),
+            finished_at: history.finished_at.map(|at| at.to_string()),
+            declined_at: history.declined_at.map(|at| at.to_string()),
+        }
+    }
 }
 
 /// Something about a number that somebody should see to.
@@ -86,11 +125,11 @@ impl From<&Concern> for ConcernView {
 }
 
 impl StandingView {
-    /// `None` if the number was never checked and no event told anything of it.
+    /// `None` if the number was never checked and no webhook told anything of it.
     pub(super) fn of(number: &PhoneNumber) -> Option<Self> {
         let standing = &number.standing;
         let stop = standing.stop.as_ref().filter(|stop| !stop.is_over);
-        if standing.checked_at.is_none() && stop.is_none() {
+        if standing.checked_at.is_none() && stop.is_none() && standing.history.is_none() {
             return None;
         }
         let seen = standing.seen.clone().unwrap_or_default();
@@ -113,6 +152,7 @@ impl StandingView {
             code: seen.refused.map(|refused| refused.code),
             stopped_by: stop.map(|stop| stop.event.to_string()),
             concerns: number.concerns().iter().map(ConcernView::from).collect(),
+            history: standing.history.as_ref().map(HistoryView::from),
         })
     }
 }

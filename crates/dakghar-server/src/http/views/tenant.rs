@@ -195,6 +195,8 @@ pub(in crate::http) struct PhoneNumberView {
     messages_per_second: u32,
     /// Whether messages without `from` go out from it.
     is_default: bool,
+    /// True if it is used with the WhatsApp Business app too, as far as Meta said so.
+    is_on_business_app: bool,
     /// Whether sends are simulated because the access token starts with `mock_`.
     is_simulated: bool,
     /// Why nothing is sent from it; `null` when it may send.
@@ -225,6 +227,7 @@ impl PhoneNumberView {
             default_country: number.default_country.map(Country::as_str),
             messages_per_second: number.messages_per_second,
             is_default,
+            is_on_business_app: number.is_on_app(),
             is_simulated: number.simulated,
             hold: number.hold.as_ref().map(HoldView::from),
             token: number.token.as_ref().map(TokenView::from),

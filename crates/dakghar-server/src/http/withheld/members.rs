@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 232] = [
+pub(super) const SHOWN: [&str; 239] = [
     "about",
     "account",
     "accountMode",
@@ -16,6 +16,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "attempt",
     "attempts",
     "batchMax",
+    "beganAt",
     "behind",
     "breaker",
     "callbackUrl",
@@ -41,6 +42,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "data",
     "dead",
     "deadReason",
+    "declinedAt",
     "defaultCountry",
     "delayMs",
     "delivered",
@@ -75,6 +77,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "feedDays",
     "field",
     "filter",
+    "finishedAt",
     "firstSeenAt",
     "format",
     "from",
@@ -87,6 +90,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "headers",
     "health",
     "held",
+    "history",
     "hold",
     "holdReason",
     "httpStatus",
@@ -97,6 +101,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "isCallbackUrl",
     "isDefault",
     "isOnApp",
+    "isOnBusinessApp",
     "isPresent",
     "isReplay",
     "isSimulated",
@@ -148,6 +153,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "perSecond",
     "person",
     "personId",
+    "phase",
     "phoneNumberId",
     "phoneNumberIds",
     "phoneNumbers",
@@ -168,6 +174,7 @@ pub(super) const SHOWN: [&str; 232] = [
     "report",
     "reportedAt",
     "reports",
+    "requestId",
     "requestsPerSecond",
     "requireOpenWindow",
     "required",

@@ -2,6 +2,7 @@
 
 use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::message::{Direction, Origin, ReportedStatus, SentStatus};
+use dakghar_core::domain::standing::Wave;
 use dakghar_core::domain::webhook::framed;
 use serde_json::{Value, json};
 
@@ -148,6 +149,19 @@ fn what_else_the_waves_of_a_history_say_is_one_event() {
         panic!("{parts:?}")
     };
     assert_eq!(&*malformed.raw, r#"{"no":"id"}"#);
+    let first = Wave {
+        phase: Some(0),
+        chunk: Some(1),
+        progress: Some(55),
+        messages: 4,
+        is_declined: false,
+    };
+    let declined = Wave {
+        is_declined: true,
+        ..Wave::default()
+    };
+    assert_eq!(event.waves, [first, declined]);
+    assert!(malformed.waves.is_empty());
     assert!(malformed.problem.is_some());
     let raw: Value = serde_json::from_str(&event.raw).expect("JSON");
     assert_eq!(raw["changes"][0]["value"]["history"], waves(false));

@@ -117,6 +117,7 @@ impl Meta {
             amends: None,
             signals: Vec::new(),
             news: None,
+            waves: Vec::new(),
             told_at: None,
         }
     }

@@ -17,6 +17,7 @@ pub fn with_code(code: &str) -> NewNumberSignup {
         waba_id: None,
         phone_number_id: None,
         pin: None,
+        event: None,
     }
 }
 

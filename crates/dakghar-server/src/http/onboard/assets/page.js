@@ -204,7 +204,7 @@
     } else if (told.event === 'CANCEL') {
       failed(mine, 'abandoned', { currentStep: textOf(data.current_step) }, 'reason.abandoned');
     } else {
-      mine.ids = { wabaId: idOf(data.waba_id), phoneNumberId: idOf(data.phone_number_id) };
+      mine.ids = { wabaId: idOf(data.waba_id), phoneNumberId: idOf(data.phone_number_id), event: nameOf(told.event) };
       if (mine.code) submit(mine);
     }
   }
@@ -215,6 +215,10 @@
 
   function idOf(value) {
     return /^[0-9]{1,20}$/.test(String(value)) ? String(value) : undefined;
+  }
+
+  function nameOf(value) {
+    return /^[A-Z_]{1,64}$/.test(String(value)) ? String(value) : undefined;
   }
 
   async function submit(mine) {
