@@ -159,8 +159,6 @@ const REFUSALS: &[(&str, Then, &[(u32, u32)])] = &[
             (2_388_103, PLAIN),
             (2_494_164, PLAIN),
             (2_494_179, PLAIN),
-            (2_593_107, PLAIN),
-            (2_593_108, PLAIN),
         ],
     ),
     ("register", Waits(HOUR), &[(133_008, PLAIN)]),
