@@ -25,7 +25,9 @@ const FIRST_LOOK: Duration = Duration::from_millis(25);
 /// The same where other processes record: nobody tells this one, so it looks as soon as there may be something.
 const FIRST_LOOK_ELSEWHERE: Duration = Duration::from_millis(10);
 /// The shortest time between two looks.
-const LOOKS_APART_MIN: Duration = Duration::from_millis(5);
+const LOOKS_APART_MIN: Duration = Duration::from_millis(2);
+/// The age up to which most waits end, and are looked at closely.
+const CLOSE_UP_TO: Duration = Duration::from_millis(100);
 /// The longest time between two looks.
 const LOOKS_APART_MAX: Duration = Duration::from_secs(1);
 /// The least and the longest time that whoever looks sleeps.
@@ -201,7 +203,8 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Takes the messages to look at now. The next look at each is after half of the time that somebody has waited for it.
+    /// Takes the messages to look at now. The next look at each is after an eighth of the time that somebody has waited for it,
+    /// later after half of it.
     fn due(&self) -> Vec<MessageKey> {
         let now = self.clock.uptime();
         let mut lines = self.lines.lock();
@@ -209,7 +212,8 @@ impl Outcomes {
         let due = open.filter(|(_, line)| line.outcome.is_none() && line.look_at <= now);
         let due = due.map(|(key, line)| {
             let age = now.saturating_sub(line.began_at);
-            line.look_at = now + (age / 2).clamp(LOOKS_APART_MIN, LOOKS_APART_MAX);
+            let apart = if age < CLOSE_UP_TO { age / 8 } else { age / 2 };
+            line.look_at = now + apart.clamp(LOOKS_APART_MIN, LOOKS_APART_MAX);
             *key
         });
         due.collect()

@@ -354,3 +354,31 @@ fn an_account_that_serves_others_stays_subscribed_and_so_do_its_token_and_the_la
         assert!(world.tenant_left(&other).is_some());
     });
 }
+
+#[test]
+fn an_account_stays_subscribed_for_another_tenant_that_may_still_be_called_off() {
+    in_each_kind(|world: &World| {
+        let (process, tenant) = world.connected();
+        let other = world.tenant_in(&process, "900", "502");
+        // It waits for what is queued, and may be called off.
+        world.accept(&process, &other.id, "a");
+        let waits = world.leaves(&process, &other, all_of_it());
+        let leaves = world.leaves(&process, &tenant, all_of_it());
+        process.works_on_departures();
+        world.run_for(SECOND * 20);
+        assert_eq!(world.stored_departure(&leaves).state, DepartureState::Done);
+        assert_eq!(world.onboarding.subscribed("900").len(), 1);
+        let waiting = world.stored_departure(&waits);
+        world.calls_off(&process, &waiting).expect("called off");
+        world.run_for(SECOND * 5);
+        assert_eq!(world.sends(&process, &other), Ok(()));
+        // Now it is the last one.
+        let cancels = NewTenantDeparture {
+            cancel_queued: true,
+            ..all_of_it()
+        };
+        world.leaves(&process, &other, cancels);
+        world.run_for(SECOND * 20);
+        assert!(world.onboarding.subscribed("900").is_empty());
+    });
+}

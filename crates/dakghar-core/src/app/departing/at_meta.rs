@@ -3,10 +3,10 @@
 use super::Departing;
 use super::calls::{after, no_answer};
 use super::taken::{Halt, Taken};
-use crate::app::failure::Failure;
 use crate::domain::access_token::TokenVerdict;
 use crate::domain::departure::{Departure, DepartureStep};
 use crate::domain::ids::AppId;
+use crate::domain::page::PageLimit;
 use crate::domain::signup::Subscription;
 use crate::domain::{PhoneNumber, Secret, Tenant, WabaId};
 use crate::ports::{AppAccess, Bearer};
@@ -54,7 +54,7 @@ impl Departing {
         let Some((account, keys)) = self.keys_of_account(departure, tenant, account).await? else {
             return Ok(Taken::skipped(NO_NUMBER));
         };
-        if self.is_served(&account).await? {
+        if self.is_served(departure, &account).await? {
             return Ok(Taken::skipped(IS_SERVED));
         }
         let known = match self.api.subscriptions(keys.bearer(), &account).await {
@@ -86,7 +86,7 @@ impl Departing {
         let Some((account, keys)) = self.keys_of_account(departure, tenant, account).await? else {
             return Ok(Taken::skipped(NO_NUMBER));
         };
-        if self.is_served(&account).await? {
+        if self.is_served(departure, &account).await? {
             return Ok(Taken::skipped(IS_SERVED));
         }
         let known = match self.api.subscriptions(keys.bearer(), &account).await {
@@ -163,7 +163,7 @@ impl Departing {
     /// True if a number that stays needs what would be revoked.
     async fn is_used_by_others(
         &self,
-        departure: &Departure,
+        departure: &mut Departure,
         tenant: &Tenant,
         number: &PhoneNumber,
         keys: &Keys,
@@ -179,24 +179,41 @@ impl Departing {
         let facts = number.token.as_ref().and_then(|known| known.facts.as_ref());
         let accounts = facts.map(|facts| &*facts.accounts).unwrap_or_default();
         for account in accounts.iter().take(ACCOUNTS_MAX) {
-            if self.is_served(account).await? {
+            if self.is_served(departure, account).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// True if a tenant here has a number of the account that is not leaving.
-    async fn is_served(&self, account: &WabaId) -> Result<bool, Failure> {
+    /// True if a tenant here has a number of the account that is not leaving, or may still be called off.
+    async fn is_served(&self, departure: &mut Departure, account: &WabaId) -> Result<bool, Halt> {
         let owners = self.tenant_store.owners_of_waba(account).await?;
+        let mut leaving_too = Vec::new();
         for found in self.tenant_store.find_all(&owners).await {
             let Some(tenant) = found?.filter(|tenant| tenant.removed_at.is_none()) else {
                 continue;
             };
-            let mut numbers = tenant.phone_numbers.iter();
-            if numbers
-                .any(|number| number.waba_id.as_ref() == Some(account) && !tenant.is_leaving(&number.phone_number_id))
-            {
+            let of_account = |number: &&PhoneNumber| number.waba_id.as_ref() == Some(account);
+            let mut numbers = tenant.phone_numbers.iter().filter(of_account);
+            if numbers.any(|number| !tenant.is_leaving(&number.phone_number_id)) {
+                return Ok(true);
+            }
+            if tenant.id != departure.tenant_id {
+                leaving_too.push(tenant.id);
+            }
+        }
+        if leaving_too.is_empty() {
+            return Ok(false);
+        }
+        // Of two that leave at once each finds that the other cannot stay, or the later one does.
+        self.note_change(departure).await?;
+        for tenant_id in leaving_too {
+            let newest = self
+                .store
+                .list_departures(&tenant_id, None, PageLimit::items(1))
+                .await?;
+            if newest.items.iter().any(Departure::may_be_cancelled) {
                 return Ok(true);
             }
         }
