@@ -67,13 +67,13 @@ impl MetaOnboarding {
 
     /// Has something done.
     async fn act(&self, as_: Bearer<'_>, path: &str, body: String, timeout: Duration) -> Result<(), NumberCallFailure> {
-        self.change(as_, Method::POST, path, (body, timeout)).await.map(drop)
+        done(&self.change(as_, Method::POST, path, (body, timeout)).await?)
     }
 
     /// Has something taken back.
     async fn take_back(&self, as_: Bearer<'_>, path: &str) -> Result<(), NumberCallFailure> {
         let nothing = ("{}".to_owned(), TIMEOUT);
-        self.change(as_, Method::DELETE, path, nothing).await.map(drop)
+        done(&self.change(as_, Method::DELETE, path, nothing).await?)
     }
 
     async fn change(
@@ -125,6 +125,9 @@ impl OnboardingApi for MetaOnboarding {
     async fn account(&self, as_: Bearer<'_>, id: &WabaId) -> Result<AccountFacts, NumberCallFailure> {
         let answer = self.ask(as_, id.as_str(), &[("fields", ACCOUNT_FIELDS)]).await?;
         let fields = fields_of(&answer)?;
+        if fields.text("id").as_deref() != Some(id.as_str()) {
+            return Err(says_nothing(&answer));
+        }
         Ok(AccountFacts {
             id: id.clone(),
             name: short(&fields, "name"),
@@ -192,12 +195,10 @@ impl OnboardingApi for MetaOnboarding {
     async fn subscriptions(&self, as_: Bearer<'_>, id: &WabaId) -> Result<Vec<Subscription>, NumberCallFailure> {
         let answer = self.ask(as_, &format!("{id}/subscribed_apps"), &[]).await?;
         let fields = fields_of(&answer)?;
-        let found = fields.get("data").and_then(elements).unwrap_or_default();
-        Ok(found
-            .into_iter()
-            .filter_map(Fields::of)
-            .filter_map(|of| subscription(&of))
-            .collect())
+        let found = fields.get("data").and_then(elements);
+        // What is not understood may be an override of somebody's, so it is not taken for nothing.
+        let read = found.and_then(|found| found.into_iter().map(|raw| subscription(&Fields::of(raw)?)).collect());
+        read.ok_or_else(|| says_nothing(&answer))
     }
 
     async fn subscribe(
@@ -253,13 +254,23 @@ impl OnboardingApi for MetaOnboarding {
     async fn share_credit(&self, as_: Bearer<'_>, share: CreditShare<'_>) -> Result<(), NumberCallFailure> {
         let path = format!("{}/whatsapp_credit_sharing_and_attach", share.line);
         let body = json!({"waba_id": share.account.as_str(), "waba_currency": share.currency});
-        self.act(as_, &path, body.to_string(), TIMEOUT).await
+        // Meta answers with the id of what it has made.
+        let by = (body.to_string(), TIMEOUT);
+        let answer = self.change(as_, Method::POST, &path, by).await?;
+        let is_made = fields_of(&answer)?.text("allocation_config_id").is_some();
+        if is_made { Ok(()) } else { done(&answer) }
     }
 }
 
 fn fields_of(answer: &GraphAnswer) -> Result<Fields<'_>, NumberCallFailure> {
     let fields = std::str::from_utf8(&answer.body).ok().and_then(Fields::parse);
     fields.ok_or_else(|| says_nothing(answer))
+}
+
+/// Meta says of a change that it is made. Without that word nobody knows.
+fn done(answer: &GraphAnswer) -> Result<(), NumberCallFailure> {
+    let success = fields_of(answer)?.get("success").is_some_and(|raw| raw.get() == "true");
+    if success { Ok(()) } else { Err(says_nothing(answer)) }
 }
 
 fn says_nothing(answer: &GraphAnswer) -> NumberCallFailure {
@@ -344,6 +355,20 @@ mod tests {
                 (read.app_id.as_str(), read.override_url.as_deref()),
                 ("5", Some("https://a"))
             );
+        }
+    }
+
+    #[test]
+    fn a_change_is_made_when_meta_says_so_and_nothing_else_is_that() {
+        let answer = |body: &'static str| GraphAnswer {
+            status: reqwest::StatusCode::OK,
+            headers: reqwest::header::HeaderMap::new(),
+            body: body.into(),
+        };
+        assert!(done(&answer(r#"{"success":true}"#)).is_ok());
+        for body in [r#"{"success":false}"#, "{}", r#"{"success":"true"}"#, "[]", ""] {
+            let failure = done(&answer(body)).expect_err(body);
+            assert!(matches!(failure, NumberCallFailure::NoAnswer(_)), "{body}");
         }
     }
 

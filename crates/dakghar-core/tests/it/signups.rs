@@ -516,3 +516,30 @@ fn a_number_that_the_tenant_has_gets_the_new_token_and_goes_on() {
         assert_eq!(token, TOKEN);
     });
 }
+
+#[test]
+fn an_account_that_another_tenant_gets_meanwhile_is_refused_at_the_end() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        world.onboarding.set_pin("501", "123456");
+        let (process, tenant, signup) = world.after_signup();
+        assert_eq!(signup.state, SignupState::Stopped);
+        let refused = world
+            .retries(&process, &signup, SignupRetry::default())
+            .expect_err("a guess");
+        assert_eq!(refused.errors[0].pointer, "/pin");
+        world.tenant_in(&process, "900", "502");
+        let with = SignupRetry {
+            pin: Some(Secret::new("123456")),
+            ..SignupRetry::default()
+        };
+        world.retries(&process, &signup, with).expect("goes on");
+        world.run_for(SECOND * 5);
+        let stopped = world.stored_signup(&signup);
+        assert_eq!(
+            (stopped.state, reason(&stopped)),
+            (SignupState::Stopped, Some(Reason::AccountTaken))
+        );
+        assert!(world.connected_number(&tenant, "501").is_none());
+    });
+}

@@ -1,5 +1,6 @@
 //! The output of commands: results on standard output, errors on standard error.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::process::ExitCode;
 
@@ -8,7 +9,25 @@ pub const EXIT_USAGE: u8 = 64;
 
 /// Prints a line. A closed pipe is not an error: the reader has seen enough.
 pub fn line(text: &str) {
-    let _ = writeln!(stdout(), "{text}");
+    let _ = writeln!(stdout(), "{}", harmless(text));
+}
+
+/// What somebody else wrote, on one line.
+pub fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
+}
+
+/// Takes out what would move the cursor, colour the terminal, or turn the direction of the text around: names and Meta's
+/// words come from strangers.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(is_harmful) {
+        text.replace(is_harmful, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// Prints a line. Returns false if nobody reads it any more.
@@ -108,5 +127,20 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) {
     print(&headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>());
     for row in rows {
         print(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_write_neither_moves_the_cursor_nor_turns_the_text_around() {
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\u{202e}c\u{7}\td"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\td"
+        );
+        assert_eq!(harmless("বাংলা 🙏"), "বাংলা 🙏");
+        assert_eq!(one_line("no\nstate done\r"), "no state done ");
     }
 }

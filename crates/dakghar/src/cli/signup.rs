@@ -212,7 +212,7 @@ fn show(shown: &ShownSignup) {
         output::line(&format!("reason     {}", trouble.reason.as_str()));
         if let Some(error) = &trouble.error {
             let code = error.code.map(|code| format!("({code}) ")).unwrap_or_default();
-            output::line(&format!("meta       {code}{}", error.message));
+            output::line(&format!("meta       {code}{}", output::one_line(&error.message)));
         }
         output::line(&format!("advice     {}", trouble.advice));
     }

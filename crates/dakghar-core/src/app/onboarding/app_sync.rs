@@ -4,8 +4,8 @@
 use super::Onboarding;
 use super::calls::after;
 use super::taken::{Halt, Taken};
+use crate::domain::Tenant;
 use crate::domain::signup::Signup;
-use crate::domain::{PhoneNumberId, Tenant};
 use crate::ports::{AppSync, Bearer};
 
 impl Onboarding {
@@ -13,7 +13,7 @@ impl Onboarding {
     pub(super) async fn ask_app(
         &self,
         signup: &mut Signup,
-        (tenant, id): (&Tenant, PhoneNumberId),
+        tenant: &Tenant,
         as_: Bearer<'_>,
         what: AppSync,
     ) -> Result<Taken, Halt> {
@@ -21,6 +21,7 @@ impl Onboarding {
         if let Some(known) = signup.request_of(signup.step) {
             return Ok(Taken::asked(Some(known), Some("Meta was asked before")));
         }
+        let id = self.number_id(signup)?;
         if tenant.is_leaving(&id) {
             return Ok(Taken::skipped("the number is leaving"));
         }

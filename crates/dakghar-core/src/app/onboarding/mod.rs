@@ -30,7 +30,11 @@ mod taken;
 mod visits;
 mod work;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use futures_util::lock::Mutex as AsyncMutex;
+use parking_lot::Mutex;
 
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
@@ -79,6 +83,10 @@ pub struct Onboarding {
     settings: SignupSettings,
     process: Arc<str>,
     under_way: UnderWay<SignupId>,
+    /// Signups as they should have been saved.
+    unsaved: Mutex<HashMap<SignupId, Signup>>,
+    /// Two of them do not look for the same account at the same time.
+    connecting: AsyncMutex<()>,
     is_sole_sender: bool,
     ledger: Ledger,
 }
@@ -107,6 +115,8 @@ impl Onboarding {
             settings: settings.signups.clone(),
             process: settings.worker_id.clone(),
             under_way: UnderWay::default(),
+            unsaved: Mutex::default(),
+            connecting: AsyncMutex::new(()),
             is_sole_sender: settings.is_sole_sender,
             ledger: Ledger::new(ports),
         }
@@ -190,6 +200,10 @@ impl Onboarding {
             let code = self.new_code(&signup, retry.code.as_ref()).await?;
             let was = signup.state.as_str();
             let tenant = self.tenants.stored(tenant_id).await?;
+            check_stays(tenant.leaving.as_ref())?;
+            if signup.needs_pin() && retry.pin.is_none() && code.is_none() {
+                return Err(needs_its_pin().into());
+            }
             let with = self.sealed(&tenant, &signup.id, wishes.clone(), code, retry.pin.as_ref());
             let with = with.await?;
             let has_code = with.code.is_some();
@@ -352,6 +366,13 @@ fn code_is_used() -> Problem {
         ErrorCode::SignupCodeUsed,
         "Let the customer finish the dialog again, and use the new code.",
     )
+}
+
+/// Meta locks a number for which it is told wrong PINs.
+fn needs_its_pin() -> Problem {
+    let message = "is needed: the number has a PIN of its own. Whoever does not know it switches two-step verification off \
+        in WhatsApp Manager, and gives any six digits";
+    Problem::field(ErrorCode::InvalidField, "/pin", message)
 }
 
 fn needs_another_code() -> Problem {

@@ -5,6 +5,7 @@ use super::taken::{Halt, Taken};
 use super::{Onboarding, Sealed};
 use crate::app::failure::Failure;
 use crate::app::tenants::ConnectedNumber;
+use crate::app::tenants::leaving::check_stays;
 use crate::domain::access_token::{KnownToken, SEND_SCOPE, TokenFacts, TokenVerdict};
 use crate::domain::audit::Principal;
 use crate::domain::signup::{NumberFacts, PIN_DIGITS, PROFILE_BYTES_MAX, Reason, Signup, SignupStep, Trouble};
@@ -45,6 +46,9 @@ impl Onboarding {
             Err(Failure::Refused(_)) => return Err(self.stop(Reason::TenantGone, None)),
             Err(failure) => return Err(failure.into()),
         };
+        if check_stays(tenant.leaving.as_ref()).is_err() {
+            return Err(self.stop(Reason::TenantGone, None));
+        }
         if signup.step == SignupStep::Exchange {
             return self.exchange(signup, &tenant).await;
         }
@@ -57,16 +61,8 @@ impl Onboarding {
             SignupStep::Facts => self.read_facts(signup, &keys).await,
             SignupStep::Credit => self.share_credit(signup, &keys).await,
             SignupStep::Tenant => self.connect(signup, &tenant, keys).await,
-            SignupStep::Contacts => {
-                let id = self.number_id(signup)?;
-                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::Contacts)
-                    .await
-            }
-            SignupStep::History => {
-                let id = self.number_id(signup)?;
-                self.ask_app(signup, (&tenant, id), keys.bearer(), AppSync::History)
-                    .await
-            }
+            SignupStep::Contacts => self.ask_app(signup, &tenant, keys.bearer(), AppSync::Contacts).await,
+            SignupStep::History => self.ask_app(signup, &tenant, keys.bearer(), AppSync::History).await,
         }
     }
 
@@ -308,6 +304,14 @@ impl Onboarding {
             id,
         };
         let by = Principal::only(signup.asked_by);
+        // It was free when the token was looked at, and that may be long ago.
+        let _alone = self.connecting.lock().await;
+        if self.is_taken(&signup.tenant_id, &number.id).await? {
+            return Err(self.stop(Reason::NumberTaken, None));
+        }
+        if self.is_account_taken(&signup.tenant_id, &number.waba_id).await? {
+            return Err(self.stop(Reason::AccountTaken, Some(number.waba_id.as_str())));
+        }
         match self.tenants.connect_number(&signup.tenant_id, number, &by).await {
             Ok(true) => Ok(Taken::done(None)),
             Ok(false) => Ok(Taken::done(Some("the tenant had the number with this token"))),
@@ -361,7 +365,7 @@ impl Onboarding {
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the account is not known")))
     }
 
-    fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
+    pub(super) fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
         let found = signup.number_id().cloned();
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the number is not known")))
     }

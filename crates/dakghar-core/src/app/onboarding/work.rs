@@ -19,18 +19,22 @@ use crate::metrics::SignupStepEnd;
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// Signups that are looked at in one round, those that are due longest.
 const DUE_MAX: u32 = 256;
+/// The same for codes, which nothing may keep waiting: everything that is due is looked at for them.
+const CODES_DUE_MAX: u32 = 4_096;
+/// Signups whose save failed that are remembered. Each takes some kilobytes.
+const UNSAVED_MAX: usize = 1_024;
 /// Signups that a round carries on at the same time.
 const AT_ONCE: usize = 64;
 
 impl Onboarding {
     /// Exchanges the codes that wait for it. Several rounds may go on at a time, of this and of [`Self::work`]. Returns how long to wait until the next round.
     pub async fn exchange_codes(&self) -> Result<Duration, Failure> {
-        self.round(|step| step == SignupStep::Exchange).await
+        self.round(|step| step == SignupStep::Exchange, CODES_DUE_MAX).await
     }
 
     /// Takes the other steps of every signup that is due. Returns how long to wait until the next round.
     pub async fn work(&self) -> Result<Duration, Failure> {
-        self.round(|step| step != SignupStep::Exchange).await
+        self.round(|step| step != SignupStep::Exchange, DUE_MAX).await
     }
 
     /// The outages that sending waits for.
@@ -38,9 +42,9 @@ impl Onboarding {
         &self.outages
     }
 
-    async fn round(&self, is_meant: fn(SignupStep) -> bool) -> Result<Duration, Failure> {
+    async fn round(&self, is_meant: fn(SignupStep) -> bool, due_max: u32) -> Result<Duration, Failure> {
         let now = self.clock.now();
-        let due = self.store.due_signups(now, DUE_MAX).await?;
+        let due = self.store.due_signups(now, due_max).await?;
         let own = due
             .into_iter()
             .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now))
@@ -65,11 +69,17 @@ impl Onboarding {
     /// Takes the steps of a signup that are meant, one after the other, as long as nothing is to be waited for. Returns true
     /// if one is saved.
     async fn carry_on(&self, mut signup: Signup, is_meant: fn(SignupStep) -> bool) -> Result<bool, Failure> {
-        signup.next_at = None;
-        signup.keep_for(&self.process, self.clock.now());
+        let unsaved = self.unsaved.lock().remove(&signup.id);
+        let unsaved = unsaved.filter(|unsaved| unsaved.version == signup.version);
+        let mut has_moved = unsaved.is_some();
+        if let Some(unsaved) = unsaved {
+            signup = unsaved;
+        } else {
+            signup.next_at = None;
+            signup.keep_for(&self.process, self.clock.now());
+        }
         // It may have changed since it was read.
-        let mut has_moved = false;
-        let mut is_saved = self.save(&mut signup).await?;
+        let mut is_saved = self.save_surely(&mut signup).await?;
         while is_saved && signup.lease.is_some() && is_meant(signup.step) {
             is_saved = self.step(&mut signup).await?;
             has_moved |= is_saved;
@@ -102,12 +112,25 @@ impl Onboarding {
             Err(Halt::Trouble(trouble, wait)) => self.fail(signup, *trouble, wait, now),
         };
         signup.keep_for(&self.process, now);
-        let is_saved = self.save(signup).await?;
+        let is_saved = self.save_surely(signup).await?;
         if is_saved {
             self.metrics.signup_steps.of(end).inc();
             self.tell(signup, step, end);
         }
         Ok(is_saved)
+    }
+
+    /// Saves it. If the store does not answer, what should have been saved is remembered for the next round, because Meta
+    /// exchanges a code only once.
+    async fn save_surely(&self, signup: &mut Signup) -> Result<bool, Failure> {
+        let saved = self.save(signup).await;
+        if saved.as_ref().is_err_and(Failure::is_retryable) {
+            let mut unsaved = self.unsaved.lock();
+            if unsaved.len() < UNSAVED_MAX {
+                unsaved.insert(signup.id, signup.clone());
+            }
+        }
+        saved
     }
 
     fn fail(&self, signup: &mut Signup, trouble: Trouble, wait: Option<Duration>, now: Timestamp) -> SignupStepEnd {

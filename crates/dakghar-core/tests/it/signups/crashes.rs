@@ -132,3 +132,24 @@ fn dies_at_in_world_of_its_own(save: usize) -> Signup {
     let world = World::new(crate::world::Kind::Distributed);
     dies_at(&world, save, Fate::CrashesAfter)
 }
+
+#[test]
+fn a_save_that_the_store_does_not_take_is_made_again_and_the_code_is_exchanged_once() {
+    for save in 0..SAVES {
+        for fate in [Fate::FailsBefore, Fate::FailsAfter] {
+            in_each_kind(|world: &World| {
+                world.customer_finishes();
+                let process = world.idle_process();
+                let tenant = world.tenant(&process, UnknownOutcome::Fail);
+                let signup = world.signs_up(&process, &tenant);
+                for _ in 0..save {
+                    world.wire.script(Call::Signup, Fate::Works);
+                }
+                world.wire.script(Call::Signup, fate);
+                process.works_on_signups();
+                world.run_for(SECOND * 60);
+                assert_done_once(world, &world.stored_signup(&signup), &["code-1"]);
+            });
+        }
+    }
+}

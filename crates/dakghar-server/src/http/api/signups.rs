@@ -194,6 +194,7 @@ pub(in crate::http) async fn one(
 problems!(RetryProblems: BODY, STORE, &[
     ErrorCode::SignupNotFound,
     ErrorCode::TenantNotFound,
+    ErrorCode::TenantLeaving,
     ErrorCode::SignupCodeUsed,
     ErrorCode::SignupNeedsCode,
     ErrorCode::Conflict,
