@@ -43,7 +43,7 @@ pub(crate) fn history(number: &Number, plan: AppPlan, now_seconds: i64) -> Vec<T
         let declined = json!([{"errors": [{"code": 2_593_109, "title": "History sync is turned off",
             "message": "History sync is turned off by the business from the WhatsApp Business App",
             "error_data": {"details": "History sharing is turned off by the business"}}]}]);
-        return vec![wave(number, declined, now_seconds)];
+        return vec![wave(number, &declined, now_seconds)];
     }
     let all: Vec<u32> = (0..plan.messages).collect();
     let of_phase = all.len().div_ceil(PHASES.len()).max(1);
@@ -68,7 +68,7 @@ pub(crate) fn history(number: &Number, plan: AppPlan, now_seconds: i64) -> Vec<T
             let metadata = json!({"phase": phase, "chunk_order": order + 1, "progress": progress});
             let threads = threads(number, plan, chunk, now_seconds - oldest);
             let waves = json!([{"metadata": metadata, "threads": threads}]);
-            bodies.push(wave(number, waves, now_seconds));
+            bodies.push(wave(number, &waves, now_seconds));
         }
     }
     bodies
@@ -109,7 +109,7 @@ fn person_of(person: u32) -> String {
     format!("1650{person:07}")
 }
 
-fn wave(number: &Number, waves: Value, now_seconds: i64) -> Told {
+fn wave(number: &Number, waves: &Value, now_seconds: i64) -> Told {
     let value = json!({"messaging_product": "whatsapp", "metadata": metadata_of(number), "history": waves});
     told(number, "history", value, now_seconds)
 }

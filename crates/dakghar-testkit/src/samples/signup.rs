@@ -48,6 +48,18 @@ pub fn signup_invited(tenant_id: TenantId) -> Signup {
     }
 }
 
+fn record_full(error: SendError) -> StepRecord {
+    StepRecord {
+        step: SignupStep::Subscribe,
+        end: StepEnd::Failed,
+        at: at(5),
+        tries: 2,
+        note: Some("বই".into()),
+        error: Some(error),
+        request_id: Some("req-\"1".into()),
+    }
+}
+
 /// A signup with every field set, to something else than its default.
 pub fn signup_full(tenant_id: TenantId) -> Signup {
     let error = SendError {
@@ -70,15 +82,7 @@ pub fn signup_full(tenant_id: TenantId) -> Signup {
         state: SignupState::Stopped,
         step: SignupStep::Register,
         tries: 3,
-        records: vec![StepRecord {
-            step: SignupStep::Subscribe,
-            end: StepEnd::Failed,
-            at: at(5),
-            tries: 2,
-            note: Some("বই".into()),
-            error: Some(error.clone()),
-            request_id: Some("req-\"1".into()),
-        }],
+        records: vec![record_full(error.clone())],
         trouble: Some(Trouble {
             reason: Reason::Refused,
             advice: "Ask for the PIN.".into(),

@@ -1,3 +1,5 @@
+use dakghar_core::domain::ids::SignupConfigId;
+
 use super::*;
 
 const LONG: &str = "0123456789abcdef0123456789abcdef";
@@ -406,7 +408,7 @@ fn the_onboarding_page_needs_a_url() {
     );
     let config = load([("SIGNUP_CONFIG_ID", "7"), ("PUBLIC_URL", "https://example.com/wa/")]);
     let page = config.signups.page.expect("it is set up");
-    let config_id = page.config_id.as_ref().map(|id| id.as_str());
+    let config_id = page.config_id.as_ref().map(SignupConfigId::as_str);
     assert_eq!((&*page.base, config_id), ("https://example.com/wa", Some("7")));
     assert_eq!((&*page.extras, &*page.api_version), (r#"{"setup":{}}"#, "v25.0"));
     assert!(page.other_sdk.is_none());

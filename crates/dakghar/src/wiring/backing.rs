@@ -171,7 +171,7 @@ impl Outer {
         beside: Beside,
         purpose: Purpose,
     ) -> anyhow::Result<Ports> {
-        let clock = beside.clock;
+        let (clock, graph) = (beside.clock, Arc::new(self.graph));
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
         let installation = Installation {
             secrets: &*store,
@@ -180,9 +180,8 @@ impl Outer {
             vault: &self.vault,
         };
         let secrets = keys::open_secrets(installation, self.derived.as_ref(), purpose).await?;
-        let graph = Arc::new(self.graph);
-        let webhooks =
-            MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone()).of_app(self.app_id);
+        let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
+        let webhooks = checked(webhooks.of_app(self.app_id), self.takes_unsigned_webhooks);
         Ok(Ports {
             messages: store.clone(),
             statuses: store.clone(),
@@ -218,11 +217,7 @@ impl Outer {
             numbers_api: Arc::new(MetaNumbers::new(graph.clone(), clock.clone())),
             tokens_api: Arc::new(MetaTokens::new(graph.clone())),
             onboarding_api: Arc::new(MetaOnboarding::new(graph, clock.clone())),
-            webhooks: Arc::new(if self.takes_unsigned_webhooks {
-                webhooks
-            } else {
-                webhooks.refusing_unsigned()
-            }),
+            webhooks: Arc::new(webhooks),
             vault: Arc::new(self.vault),
             secrets: Arc::new(secrets),
             ids: Arc::new(RandomIds::new(clock.clone())),
@@ -231,5 +226,13 @@ impl Outer {
             // A server puts its own in.
             traces: Traces::default(),
         })
+    }
+}
+
+const fn checked(webhooks: MetaWebhooks, takes_unsigned: bool) -> MetaWebhooks {
+    if takes_unsigned {
+        webhooks
+    } else {
+        webhooks.refusing_unsigned()
     }
 }

@@ -1,6 +1,7 @@
 //! Numbers that stay in the WhatsApp Business app: never registered, and asked for contacts and history once each.
 
 use dakghar_core::app::NewNumberSignup;
+use dakghar_core::domain::PhoneNumberId;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{Signup, SignupState, SignupStep, StepEnd};
 
@@ -131,7 +132,7 @@ fn the_dialogs_word_says_which_of_several_numbers_is_meant_and_meta_says_what_it
         let signup = world.begins(&process, &tenant, new).expect("begun").0;
         world.run_for(SECOND * 5);
         let signup = world.stored_signup(&signup);
-        assert_eq!(signup.number_id().map(|id| id.as_str()), Some("502"));
+        assert_eq!(signup.number_id().map(PhoneNumberId::as_str), Some("502"));
         assert_eq!(signup.state, SignupState::Done);
     });
 }

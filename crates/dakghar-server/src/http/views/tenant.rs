@@ -177,6 +177,7 @@ impl ChangedTenantView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumber)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(in crate::http) struct PhoneNumberView {
     /// Meta's id of the number.
     #[schema(example = "111111111111111")]

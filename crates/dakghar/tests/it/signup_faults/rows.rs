@@ -50,9 +50,11 @@ impl Then {
     }
 }
 
+type Refusals = (&'static str, Then, &'static [(u32, u32)]);
+
 /// Meta's codes of registering and onboarding, and those of rights, accounts and limits that can come with any call: the call that is
 /// refused, how the signup goes on, and the codes with their subcodes.
-const REFUSALS: &[(&str, Then, &[(u32, u32)])] = &[
+const REFUSALS: &[Refusals] = &[
     // A code that Meta refuses is of no use any more, and nobody can wait with one.
     (
         "exchange",
