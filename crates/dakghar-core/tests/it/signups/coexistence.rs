@@ -5,11 +5,12 @@ use dakghar_core::domain::PhoneNumberId;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{Signup, SignupState, SignupStep, StepEnd};
 
+use super::crashes::{SAVES, dies_at_save};
 use super::{end_of, is_bare};
 use crate::steps::{MINUTE, SECOND, in_each_kind};
 use crate::world::World;
 use crate::world::process::onboarding::with_code;
-use crate::world::wire::{Call, Fate};
+use crate::world::wire::Fate;
 
 const CONTACTS: &str = "contacts 501";
 const HISTORY: &str = "history 501";
@@ -139,21 +140,11 @@ fn the_dialogs_word_says_which_of_several_numbers_is_meant_and_meta_says_what_it
 
 #[test]
 fn a_crash_around_either_request_asks_for_each_once() {
-    const SAVES: usize = 11;
     for save in 0..SAVES {
         for fate in [Fate::CrashesBefore, Fate::CrashesAfter] {
             in_each_kind(|world: &World| {
                 world.is_on_app();
-                let process = world.idle_process();
-                let tenant = world.tenant(&process, UnknownOutcome::Fail);
-                let signup = world.signs_up(&process, &tenant);
-                for _ in 0..save {
-                    world.wire.script(Call::Signup, Fate::Works);
-                }
-                world.wire.script(Call::Signup, fate);
-                process.works_on_signups();
-                world.run_for(SECOND * 3);
-                assert!(!process.is_alive(), "there is a save of the number {save}");
+                let signup = dies_at_save(world, save, fate);
                 let another = world.idle_process();
                 another.works_on_signups();
                 world.run_for(SECOND * 35);

@@ -8,14 +8,14 @@ use dakghar_core::domain::signup::{Signup, SignupState, SignupStep};
 use super::{TOKEN, end_of, is_bare};
 use crate::steps::{SECOND, in_each_kind};
 use crate::world::World;
+use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
 
 /// The saves of a signup in which nothing goes wrong: it is taken once, one for each step, one for the PIN.
-const SAVES: usize = 11;
+pub const SAVES: usize = 11;
 
-/// The story until the process dies at the save of this number. Returns the signup as it is found.
-fn dies_at(world: &World, save: usize, fate: Fate) -> Signup {
-    world.customer_finishes();
+/// A process begins to work on a signup, and the save of this number meets its fate.
+fn meets(world: &World, save: usize, fate: Fate) -> (Process, Signup) {
     let process = world.idle_process();
     let tenant = world.tenant(&process, UnknownOutcome::Fail);
     let signup = world.signs_up(&process, &tenant);
@@ -24,9 +24,21 @@ fn dies_at(world: &World, save: usize, fate: Fate) -> Signup {
     }
     world.wire.script(Call::Signup, fate);
     process.works_on_signups();
+    (process, signup)
+}
+
+/// The same until the process dies of it. Returns the signup as it is found.
+pub fn dies_at_save(world: &World, save: usize, fate: Fate) -> Signup {
+    let (process, signup) = meets(world, save, fate);
     world.run_for(SECOND * 3);
     assert!(!process.is_alive(), "there is a save of the number {save}");
     world.stored_signup(&signup)
+}
+
+/// The same for a customer who has finished the dialog.
+fn dies_at(world: &World, save: usize, fate: Fate) -> Signup {
+    world.customer_finishes();
+    dies_at_save(world, save, fate)
 }
 
 /// Another process goes on to the end, with another code where that is needed.
@@ -139,14 +151,7 @@ fn a_save_that_the_store_does_not_take_is_made_again_and_the_code_is_exchanged_o
         for fate in [Fate::FailsBefore, Fate::FailsAfter] {
             in_each_kind(|world: &World| {
                 world.customer_finishes();
-                let process = world.idle_process();
-                let tenant = world.tenant(&process, UnknownOutcome::Fail);
-                let signup = world.signs_up(&process, &tenant);
-                for _ in 0..save {
-                    world.wire.script(Call::Signup, Fate::Works);
-                }
-                world.wire.script(Call::Signup, fate);
-                process.works_on_signups();
+                let (_, signup) = meets(world, save, fate);
                 world.run_for(SECOND * 60);
                 assert_done_once(world, &world.stored_signup(&signup), &["code-1"]);
             });
