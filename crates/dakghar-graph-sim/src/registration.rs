@@ -1,23 +1,23 @@
-//! How far a number is on its way to the Cloud API.
+//! The stage of a number on its way to the Cloud API.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a number is, as the control API describes it.
+/// The stage of a number, as the control API describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     /// The number.
     pub phone_number_id: String,
-    /// Whether it is registered for the Cloud API.
+    /// True if it is registered for the Cloud API.
     #[serde(default)]
     pub is_registered: bool,
     /// Its PIN, if it has one.
     #[serde(default)]
     pub pin: Option<String>,
-    /// Whether its owner has shown that it is theirs.
+    /// True if its owner has shown that it is theirs.
     #[serde(default = "yes")]
     pub is_verified: bool,
-    /// Whether it is used with the WhatsApp Business app.
+    /// True if it is used with the WhatsApp Business app.
     #[serde(default)]
     pub is_on_biz_app: bool,
     /// The seconds since it was connected from the WhatsApp Business app. Its contents can be asked for during a day.
@@ -29,7 +29,7 @@ pub struct Registration {
     /// `GREEN`, `YELLOW`, `RED`.
     #[serde(default = "green")]
     pub quality: String,
-    /// How many people it may write to first in a day.
+    /// The number of people it may write to first in a day.
     #[serde(default = "first_tier")]
     pub messaging_limit: String,
 }

@@ -196,7 +196,7 @@ impl OnboardingApi for MetaOnboarding {
         let answer = self.ask(as_, &format!("{id}/subscribed_apps"), &[]).await?;
         let fields = fields_of(&answer)?;
         let found = fields.get("data").and_then(elements);
-        // What is not understood may be an override of somebody's, so it is not taken for nothing.
+        // An element that is not understood may be an override of somebody's, so it is not taken for nothing.
         let read = found.and_then(|found| found.into_iter().map(|raw| subscription(&Fields::of(raw)?)).collect());
         read.ok_or_else(|| says_nothing(&answer))
     }
