@@ -119,6 +119,28 @@ fn a_link_is_used_once_by_one_browser_and_the_number_is_connected() {
 }
 
 #[test]
+fn a_code_of_another_tab_counts_when_the_first_one_was_of_no_use() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        process.works_on_signups();
+        let (invited, browser) = world.invites(&process, &tenant);
+        // Meta knows no such code.
+        world.brings(&process, &browser, "code-0").expect("it begins");
+        world.run_for(SECOND * 5);
+        let stopped = world.stored_signup(&invited);
+        assert_eq!((stopped.state, stopped.needs_code()), (SignupState::Stopped, true));
+        // The other tab has not been told, and begins as the first one did.
+        let begun = world.brings(&process, &browser, "code-1").expect("it goes on");
+        assert_eq!((begun.id, begun.state), (invited.id, SignupState::Running));
+        world.run_for(SECOND * 5);
+        assert_eq!(world.stored_signup(&invited).state, SignupState::Done);
+        assert!(world.connected_number(&tenant, "501").is_some());
+    });
+}
+
+#[test]
 fn another_process_knows_the_browser_too() {
     in_each_kind(|world: &World| {
         world.customer_finishes();
