@@ -2,6 +2,7 @@
 
 mod coexistence;
 mod crashes;
+mod leaving;
 mod links;
 mod settings;
 

@@ -15,6 +15,7 @@ use super::links::text_of_link;
 use super::{NewNumberSignup, Onboarding, SignupRetry, code_is_used, deed};
 use crate::app::failure::Failure;
 use crate::app::stale::ROUNDS_MAX;
+use crate::app::tenants::leaving::check_stays;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::ids::SignupConfigId;
 use crate::domain::send_error::{SendError, clip};
@@ -125,6 +126,10 @@ impl Onboarding {
             }
             self.check_running(&signup.tenant_id).await?;
             let tenant = self.tenants.stored(&signup.tenant_id).await?;
+            // Nobody would work on it, and the code would be lost.
+            if check_stays(tenant.leaving.as_ref()).is_err() {
+                return Err(link_is_over().into());
+            }
             let with = self.sealed(&tenant, &signup.id, wishes.clone(), Some(&new.code), new.pin.as_ref());
             let with = with.await?;
             let browser = self

@@ -17,7 +17,7 @@ use crate::world::{APP, World};
 const BASE: &str = "https://gateway.example.com";
 
 impl World {
-    fn process_with_page(&self) -> Process {
+    pub(super) fn process_with_page(&self) -> Process {
         self.process_with_config(Some("7007"))
     }
 
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// A link of the tenant, and a browser that has opened it.
-    fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
+    pub(super) fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
         let (inviting, id) = (process.clone(), tenant.id);
         let (signup, url) = self
             .step(async move { inviting.invite(&id, NewLink::default()).await })
@@ -80,7 +80,7 @@ impl World {
             .expect("it is changed");
     }
 
-    fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
+    pub(super) fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
         let (process, browser, code) = (process.clone(), browser.clone(), code.to_owned());
         self.step(async move { process.begin_by_link(&browser, &code).await })
     }
