@@ -365,7 +365,7 @@ impl Onboarding {
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the account is not known")))
     }
 
-    pub(super) fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
+    fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
         let found = signup.number_id().cloned();
         found.ok_or_else(|| self.stop(Reason::Internal, Some("the number is not known")))
     }
