@@ -4,6 +4,7 @@ mod coexistence;
 mod crashes;
 mod leaving;
 mod links;
+mod rounds;
 mod settings;
 
 use dakghar_core::app::{NewNumberSignup, SignupRetry, pin_purpose, token_purpose};
