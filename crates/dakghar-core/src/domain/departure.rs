@@ -17,12 +17,14 @@ use super::ids::{DepartureId, PhoneNumberId, TenantId};
 use super::leaving::Leaving;
 use super::message::Lease;
 use super::page::Paged;
+use super::retry::promises_a_try;
 use super::send_error::SendError;
 use super::time::Timestamp;
 
 pub use codes::{Next, Verdict, judge};
 pub use plan::{DepartingNumber, DepartureWishes, NewDeparture};
 pub use reason::DepartureReason;
+use reason::{LEFT_OUT, TRIED};
 pub use step::{DepartureStep, StepRecord, StepState};
 
 /// Numbers that leave in one departure.
@@ -158,6 +160,14 @@ impl StepTrouble {
             }),
         }
     }
+
+    /// The same after the last try. An advice that promises another one is true no more; any other stays.
+    fn after_the_last_try(mut self, is_left_out: bool) -> Self {
+        if promises_a_try(&self.advice) {
+            self.advice = if is_left_out { LEFT_OUT } else { TRIED }.into();
+        }
+        self
+    }
 }
 
 impl Departure {
@@ -268,7 +278,13 @@ impl Departure {
     pub fn fail(&mut self, trouble: StepTrouble, wait: Option<Duration>, now: Timestamp) {
         let Some(record) = self.current_mut() else { return };
         let is_optional = record.step.is_of_meta() && !record.is_required;
+        let was_asked_again = wait.is_some();
         let wait = wait.filter(|wait| record.tries + 1 < TRIES_MAX && (!is_optional || *wait <= OPTIONAL_WAIT_MAX));
+        let trouble = if was_asked_again && wait.is_none() {
+            trouble.after_the_last_try(is_optional)
+        } else {
+            trouble
+        };
         record.tries += 1;
         record.at = Some(now);
         record.reason = Some(trouble.reason);

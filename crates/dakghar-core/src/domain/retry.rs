@@ -33,3 +33,8 @@ impl RetryPolicy {
         drawn.max(at_least.unwrap_or_default())
     }
 }
+
+/// True if an advice says that something is tried again without anybody's doing. Nobody is told so of what has stopped.
+pub(super) fn promises_a_try(advice: &str) -> bool {
+    advice.contains("Nothing to do") || advice.contains("is tried again")
+}

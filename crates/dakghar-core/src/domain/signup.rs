@@ -280,7 +280,12 @@ impl Signup {
     /// Notes that the step did not succeed. It is tried again after `wait`; without one, or after [`TRIES_MAX`] tries, the
     /// signup stops, or leaves out a step that is `optional`.
     pub fn fail(&mut self, trouble: Trouble, wait: Option<Duration>, optional: bool, now: Timestamp) {
-        let wait = wait.filter(|wait| self.may_try_again(now + *wait));
+        let is_last = wait.is_some_and(|wait| !self.may_try_again(now + wait));
+        let (wait, trouble) = if is_last {
+            (None, trouble.after_the_last_try(self.step, optional))
+        } else {
+            (wait, trouble)
+        };
         if wait.is_none() && optional {
             let Trouble { advice, error, .. } = trouble;
             return self.pass(StepEnd::Failed, Some(advice), error, now);

@@ -2,7 +2,9 @@
 
 mod coexistence;
 mod crashes;
+mod leaving;
 mod links;
+mod rounds;
 mod settings;
 
 use dakghar_core::app::{NewNumberSignup, SignupRetry, pin_purpose, token_purpose};

@@ -43,7 +43,7 @@ use super::settings::Settings;
 use super::signup_settings::SignupSettings;
 use super::stale::ROUNDS_MAX;
 use super::tenants::Tenants;
-use super::tenants::leaving::check_stays;
+use super::tenants::leaving::{check_number_stays, check_stays};
 use super::tokens::AppSecrets;
 use super::under_way::UnderWay;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
@@ -137,6 +137,7 @@ impl Onboarding {
         }
         let tenant = self.tenants.stored(tenant_id).await?;
         check_stays(tenant.leaving.as_ref())?;
+        check_number_stays(&tenant, wishes.number.as_ref())?;
         // A tenant is not told whose a number is that it has not shown to be its own.
         if by.actor() == Actor::Operator {
             self.check_owners(tenant_id, &wishes).await?;
@@ -214,6 +215,7 @@ impl Onboarding {
             if needs_code && !has_code {
                 return Err(needs_another_code().into());
             }
+            check_number_stays(&tenant, signup.asked_number.as_ref().or(signup.number_id()))?;
             let mut fields = FieldChanges::default();
             fields.shown("state", Some(was), Some(signup.state.as_str()));
             let deed = deed(by, AuditAction::SignupRetried, &signup);

@@ -15,6 +15,7 @@ use super::links::text_of_link;
 use super::{NewNumberSignup, Onboarding, SignupRetry, code_is_used, deed};
 use crate::app::failure::Failure;
 use crate::app::stale::ROUNDS_MAX;
+use crate::app::tenants::leaving::check_stays;
 use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::ids::SignupConfigId;
 use crate::domain::send_error::{SendError, clip};
@@ -108,13 +109,14 @@ impl Onboarding {
         }))
     }
 
-    /// Begins the signup of a link with a code that Meta's dialog gave to the browser. The same browser may ask again.
+    /// Begins the signup of a link with a code that Meta's dialog gave to the browser. The same browser may ask again, and what it
+    /// brings then counts if the signup needs another code.
     pub async fn begin_by_link(&self, visitor: &Visitor<'_>, new: &NewNumberSignup) -> Result<Signup, Failure> {
         let wishes = new.check()?;
         for _ in 0..ROUNDS_MAX {
             let mut signup = self.for_visitor(visitor).await?;
             if self.is_own(&signup, visitor.secret, visitor.cookie) {
-                return Ok(signup);
+                return self.take_another_code(visitor, signup, new).await;
             }
             if !signup.is_open_link(self.clock.now()) {
                 return Err(link_is_over().into());
@@ -124,6 +126,10 @@ impl Onboarding {
             }
             self.check_running(&signup.tenant_id).await?;
             let tenant = self.tenants.stored(&signup.tenant_id).await?;
+            // Nobody would work on it, and the code would be lost.
+            if check_stays(tenant.leaving.as_ref()).is_err() {
+                return Err(link_is_over().into());
+            }
             let with = self.sealed(&tenant, &signup.id, wishes.clone(), Some(&new.code), new.pin.as_ref());
             let with = with.await?;
             let browser = self
@@ -145,6 +151,27 @@ impl Onboarding {
             }
         }
         Err(Failure::KeptChanging("signup"))
+    }
+
+    /// Another tab of the browser may not know yet that the first code was of no use.
+    async fn take_another_code(
+        &self,
+        visitor: &Visitor<'_>,
+        signup: Signup,
+        new: &NewNumberSignup,
+    ) -> Result<Signup, Failure> {
+        if signup.state != SignupState::Stopped || !signup.needs_code() {
+            return Ok(signup);
+        }
+        let retry = SignupRetry {
+            code: Some(new.code.clone()),
+            waba_id: new.waba_id.clone(),
+            phone_number_id: new.phone_number_id.clone(),
+            pin: new.pin.clone(),
+            event: new.event.clone(),
+        };
+        let (by, id) = (visitor.principal(&signup), signup.id.to_string());
+        self.retry(&signup.tenant_id, &id, retry, &by).await
     }
 
     /// Lets the signup of a link go on that has stopped, with what the browser that began it brings.

@@ -4,7 +4,7 @@ use super::Tenants;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, Leaving, Problem, TenantId};
+use crate::domain::{ErrorCode, Leaving, PhoneNumberId, Problem, Tenant, TenantId};
 
 impl Tenants {
     /// Accepts nothing any more for what leaves. Returns the tenant as it is stored now. A tenant that leaves as a whole goes on
@@ -52,4 +52,13 @@ pub(in crate::app) fn check_stays(leaving: Option<&Leaving>) -> Result<(), Probl
         )),
         Some(Leaving::Numbers(_)) | None => Ok(()),
     }
+}
+
+/// Refuses what a number that leaves gets no more.
+pub(in crate::app) fn check_number_stays(tenant: &Tenant, number: Option<&PhoneNumberId>) -> Result<(), Problem> {
+    if number.is_some_and(|number| tenant.is_leaving(number)) {
+        let detail = "The number is leaving; cancel its departure first.";
+        return Err(Problem::new(ErrorCode::TenantLeaving, detail));
+    }
+    Ok(())
 }

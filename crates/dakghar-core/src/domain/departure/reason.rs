@@ -1,5 +1,11 @@
 //! Why a step of a departure failed, or is not done yet.
 
+/// The advice for a step that stopped after its last try.
+pub(super) const TRIED: &str = "Dakghar does not try it any more by itself. Retry it later, or go on without the step.";
+/// The note of a step that is left out after its last try.
+pub(super) const LEFT_OUT: &str =
+    "Dakghar does not try it any more, and has gone on. If it must be undone, do it in Meta's business settings.";
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $advice:literal;)*) => {
         /// Why a step failed, or is not done yet. A name never changes its meaning.

@@ -157,6 +157,7 @@ fn what_has_no_answer_is_tried_again_and_a_long_wait_is_for_required_steps_only(
     }
     departure.fail(no_answer(), Some(departure.wait()), NOW);
     assert_eq!(at(&departure), DepartureStep::Deregister);
+    assert_eq!(note_of(&departure, DepartureStep::Unsubscribe), Some(LEFT_OUT));
     let days = Duration::from_hours(72);
     departure.fail(no_answer(), Some(days), NOW);
     assert_eq!(
@@ -166,6 +167,35 @@ fn what_has_no_answer_is_tried_again_and_a_long_wait_is_for_required_steps_only(
     departure.pass(StepState::Done, None, NOW);
     departure.fail(no_answer(), Some(days), NOW);
     assert_eq!(at(&departure), DepartureStep::Export, "revoking is not required");
+}
+
+fn note_of(departure: &Departure, step: DepartureStep) -> Option<&str> {
+    let mut steps = departure.steps.iter();
+    steps.find(|record| record.step == step)?.note.as_deref()
+}
+
+#[test]
+fn what_stopped_after_its_last_try_does_not_say_that_it_is_tried_again() {
+    let mut departure = departure(
+        &[number("501", Some("900"))],
+        true,
+        wishes(&[DepartureStep::Unsubscribe]),
+    );
+    until(&mut departure, DepartureStep::Unsubscribe);
+    for _ in 0..TRIES_MAX {
+        assert_eq!(departure.state, DepartureState::Running);
+        let trouble = StepTrouble::new(DepartureReason::NoAnswer, Some("timeout"));
+        departure.fail(trouble, Some(departure.wait()), NOW);
+    }
+    assert_eq!(departure.state, DepartureState::Stopped);
+    assert_eq!(note_of(&departure, DepartureStep::Unsubscribe), Some(TRIED));
+    // What says something else stays.
+    let locked = judge(DepartureStep::Deregister, &refusal(133_016, None)).advice;
+    let trouble = StepTrouble {
+        advice: locked.into(),
+        ..StepTrouble::new(DepartureReason::Refused, None)
+    };
+    assert_eq!(&*trouble.after_the_last_try(true).advice, locked);
 }
 
 #[test]
@@ -206,9 +236,8 @@ fn neither_the_end_of_accepting_nor_the_removal_is_left_out() {
     assert_eq!(at(&departure), DepartureStep::Remove);
 }
 
-#[test]
-fn a_refusal_means_what_it_means_for_its_step() {
-    let refusal = |code, subcode| GraphRefusal {
+fn refusal(code: i64, subcode: Option<i64>) -> GraphRefusal {
+    GraphRefusal {
         http_status: 400,
         code,
         subcode,
@@ -217,7 +246,11 @@ fn a_refusal_means_what_it_means_for_its_step() {
         is_transient: None,
         retry_after: None,
         fbtrace_id: None,
-    };
+    }
+}
+
+#[test]
+fn a_refusal_means_what_it_means_for_its_step() {
     let next = |step, code| judge(step, &refusal(code, None)).next;
     assert_eq!(next(DepartureStep::Revoke, 190), Next::Pass);
     assert_eq!(next(DepartureStep::Unsubscribe, 190), Next::Fail);

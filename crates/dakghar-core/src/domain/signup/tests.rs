@@ -91,6 +91,60 @@ fn a_step_is_tried_again_ever_later_and_then_waits_for_a_person() {
     assert!(signup.trouble.is_some());
 }
 
+/// The advice after the last try of a step that was tried again as long as this was said.
+fn advice_at_the_end(step: SignupStep, advice: &str) -> Arc<str> {
+    let mut signup = Signup { step, ..signup() };
+    while signup.state == SignupState::Running {
+        let told = Trouble {
+            advice: advice.into(),
+            ..trouble()
+        };
+        signup.fail(told, Some(signup.wait()), false, at(10));
+        let told = signup.trouble.as_ref().expect("it failed");
+        let is_same = &*told.advice == advice;
+        assert!(
+            is_same || signup.state == SignupState::Stopped,
+            "it is true as long as it waits"
+        );
+    }
+    signup.trouble.expect("it stopped").advice
+}
+
+#[test]
+fn what_stopped_after_its_last_try_does_not_say_that_it_is_tried_again() {
+    let passing = [1, 2, 4, 80_007, 130_429, 131_000, 131_016, 2_494_100];
+    let rows = CODES.iter().map(|row| *row.codes.start());
+    let mut all: Vec<(SignupStep, &str)> = vec![(SignupStep::Token, Reason::NoAnswer.advice())];
+    for code in passing.into_iter().chain(rows) {
+        for step in [SignupStep::Exchange, SignupStep::Register] {
+            let verdict = judge(step, &refusal(code, None));
+            if matches!(verdict.next, Next::Again | Next::Wait(_) | Next::Deregister) {
+                all.push((step, verdict.advice));
+            }
+        }
+    }
+    assert!(all.len() > 10, "{all:?}");
+    for (step, advice) in all {
+        let told = advice_at_the_end(step, advice);
+        assert!(
+            !told.contains("Nothing to do") && !told.contains("tried again"),
+            "{told}"
+        );
+        if step == SignupStep::Exchange {
+            assert!(told.contains("retry with the new code"), "{told}");
+        } else {
+            assert!(told.contains("Retry it later"), "{told}");
+        }
+    }
+    let mut left_out = signup();
+    left_out.step = SignupStep::Facts;
+    while left_out.step == SignupStep::Facts {
+        left_out.fail(trouble(), Some(left_out.wait()), true, at(1));
+    }
+    let note = left_out.records[0].note.as_deref().expect("it says why");
+    assert!(note.contains("left out"), "{note}");
+}
+
 #[test]
 fn what_is_optional_fails_with_a_note_and_goes_on() {
     let mut signup = signup();

@@ -2,8 +2,18 @@
 
 use std::sync::Arc;
 
+use super::step::SignupStep;
+use crate::domain::retry::promises_a_try;
 use crate::domain::send_error::SendError;
 use crate::domain::time::Timestamp;
+
+/// The advice for a step that stopped after its last try.
+const TRIED: &str = "It was tried as often as Dakghar does by itself, and has stopped. Retry it later; if it stays so, read Meta's message and details.";
+/// The same for the code, which does not live so long.
+const CODE_NOT_TAKEN: &str = "Meta was asked for as long as a code lives. Wait for some minutes, let the customer finish the dialog again, and retry with the new code.";
+/// The note of a step that is left out after its last try.
+const LEFT_OUT: &str =
+    "It was tried as often as Dakghar does by itself, and is left out. Read Meta's message and details.";
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $advice:literal;)*) => {
@@ -101,5 +111,19 @@ impl Trouble {
             }),
             at,
         }
+    }
+
+    /// The same after the last try. An advice that promises another one is true no more; any other stays.
+    #[must_use]
+    pub(super) fn after_the_last_try(mut self, step: SignupStep, is_left_out: bool) -> Self {
+        if promises_a_try(&self.advice) {
+            let advice = match step {
+                _ if is_left_out => LEFT_OUT,
+                SignupStep::Exchange => CODE_NOT_TAKEN,
+                _ => TRIED,
+            };
+            self.advice = advice.into();
+        }
+        self
     }
 }

@@ -17,7 +17,7 @@ use crate::world::{APP, World};
 const BASE: &str = "https://gateway.example.com";
 
 impl World {
-    fn process_with_page(&self) -> Process {
+    pub(super) fn process_with_page(&self) -> Process {
         self.process_with_config(Some("7007"))
     }
 
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// A link of the tenant, and a browser that has opened it.
-    fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
+    pub(super) fn invites(&self, process: &Process, tenant: &Tenant) -> (Signup, Browser) {
         let (inviting, id) = (process.clone(), tenant.id);
         let (signup, url) = self
             .step(async move { inviting.invite(&id, NewLink::default()).await })
@@ -80,7 +80,7 @@ impl World {
             .expect("it is changed");
     }
 
-    fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
+    pub(super) fn brings(&self, process: &Process, browser: &Browser, code: &str) -> Result<Signup, Problem> {
         let (process, browser, code) = (process.clone(), browser.clone(), code.to_owned());
         self.step(async move { process.begin_by_link(&browser, &code).await })
     }
@@ -115,6 +115,28 @@ fn a_link_is_used_once_by_one_browser_and_the_number_is_connected() {
         let again = world.brings(&process, &browser, "code-1").expect("the same");
         assert_eq!(again.state, SignupState::Done);
         assert_eq!(world.onboarding.journal()[0], "exchange code-1");
+    });
+}
+
+#[test]
+fn a_code_of_another_tab_counts_when_the_first_one_was_of_no_use() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.process_with_page();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        process.works_on_signups();
+        let (invited, browser) = world.invites(&process, &tenant);
+        // Meta knows no such code.
+        world.brings(&process, &browser, "code-0").expect("it begins");
+        world.run_for(SECOND * 5);
+        let stopped = world.stored_signup(&invited);
+        assert_eq!((stopped.state, stopped.needs_code()), (SignupState::Stopped, true));
+        // The other tab has not been told, and begins as the first one did.
+        let begun = world.brings(&process, &browser, "code-1").expect("it goes on");
+        assert_eq!((begun.id, begun.state), (invited.id, SignupState::Running));
+        world.run_for(SECOND * 5);
+        assert_eq!(world.stored_signup(&invited).state, SignupState::Done);
+        assert!(world.connected_number(&tenant, "501").is_some());
     });
 }
 
