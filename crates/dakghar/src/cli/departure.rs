@@ -199,7 +199,7 @@ fn step_line(record: &StepRecord) -> String {
     let about = record.about.as_deref().unwrap_or("-");
     let code = record.error.as_ref().and_then(|error| error.code);
     let code = code.map(|code| format!("({code}) ")).unwrap_or_default();
-    let note = record.note.as_deref().unwrap_or_default();
+    let note = output::one_line(record.note.as_deref().unwrap_or_default());
     let line = format!("{:<12} {about:<20} {state:<18} {code}{note}", record.step.as_str());
     line.trim_end().to_owned()
 }

@@ -100,7 +100,8 @@ fn print(finding: &Finding) {
         Finding::Bad(text) => ("FAIL ", "\x1b[31m", text),
     };
     if stdout().is_terminal() {
-        output::line(&format!("  {color}{sign}\x1b[0m {text}"));
+        // The colour is ours, and the text may have a stranger's words in it.
+        let _ = output::try_line(&format!("  {color}{sign}\x1b[0m {}", output::harmless(text)));
     } else {
         output::line(&format!("  {sign} {text}"));
     }

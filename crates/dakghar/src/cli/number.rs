@@ -70,10 +70,14 @@ fn show(number: &PhoneNumber) {
         ("hold", hold),
     ] {
         let value: Option<Arc<str>> = value;
-        output::line(&format!("{name:<10} {}", value.as_deref().unwrap_or("-")));
+        output::line(&format!(
+            "{name:<10} {}",
+            output::one_line(value.as_deref().unwrap_or("-"))
+        ));
     }
     for concern in number.concerns() {
-        let (kind, value, advice) = (concern.drift.as_str(), &concern.value, concern.advice);
+        let value = output::one_line(&concern.value);
+        let (kind, advice) = (concern.drift.as_str(), concern.advice);
         output::line(&format!("advice     {kind} is {value}. {advice}"));
     }
 }

@@ -19,7 +19,7 @@ pub fn one_line(text: &str) -> String {
 
 /// Takes out what would move the cursor, colour the terminal, or turn the direction of the text around: names and Meta's
 /// words come from strangers.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub fn harmless(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -30,14 +30,14 @@ fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Prints a line. Returns false if nobody reads it any more.
+/// Prints a line as it is, such as JSON or one with colours. Returns false if nobody reads it any more.
 pub fn try_line(text: &str) -> bool {
     writeln!(stdout(), "{text}").is_ok()
 }
 
 /// Tells something beside the results.
 pub fn note(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
+    let _ = writeln!(stderr(), "{}", harmless(text));
 }
 
 /// How results are coloured.
@@ -93,7 +93,7 @@ pub fn error(text: &str) {
     } else {
         "error:"
     };
-    let _ = writeln!(stderr(), "{start} {text}");
+    let _ = writeln!(stderr(), "{start} {}", harmless(text));
 }
 
 /// Prints everything that is wrong with the settings.

@@ -202,7 +202,7 @@ fn show(shown: &ShownSignup) {
         output::line(&format!("{name:<10} {value}"));
     }
     for record in &signup.records {
-        let note = record.note.as_deref().unwrap_or_default();
+        let note = output::one_line(record.note.as_deref().unwrap_or_default());
         output::line(&format!("{:<10} {} {note}", record.step.as_str(), record.end.as_str()));
     }
     if let Some(history) = history {

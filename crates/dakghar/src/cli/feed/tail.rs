@@ -133,7 +133,11 @@ fn line_of(item: &FeedItem, colour: Colour) -> String {
     let number = item.phone_number_id().map_or("-", PhoneNumberId::as_str);
     let place = colour.dim(&format!("{:>7}", item.place.to_string()));
     let kind = colour.of_kind(kind, &format!("{kind:<22}"));
-    format!("{place}  {}  {kind}  {number:<16}  {}", item.entry.at, about(item))
+    format!(
+        "{place}  {}  {kind}  {number:<16}  {}",
+        item.entry.at,
+        output::harmless(&about(item))
+    )
 }
 
 fn about(item: &FeedItem) -> String {
