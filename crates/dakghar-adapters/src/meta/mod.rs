@@ -5,6 +5,7 @@
 //!
 //! [`GraphHttp`] makes every call, and each capability of the Graph API is a file of its own above it.
 
+mod facts;
 mod http;
 mod lenient_json;
 mod numbers;

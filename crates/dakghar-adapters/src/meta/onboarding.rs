@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::ids::{AppId, PhoneNumberId, WabaId};
+use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
 use dakghar_core::domain::standing::SeenNumber;
@@ -15,8 +15,9 @@ use dakghar_core::ports::{
 use reqwest::Method;
 use serde_json::json;
 
+use super::facts::{list_of, next_page, number, short, subscription};
 use super::http::{CallFailure, GraphAnswer, GraphHttp};
-use super::lenient_json::{Fields, elements, text};
+use super::lenient_json::{Fields, elements};
 use super::proof;
 use super::refusal::refusal;
 use super::standing;
@@ -27,8 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest token that is believed. Meta's have some 200 characters, and it warns that they may grow.
 const TOKEN_BYTES_MAX: usize = 4 * 1024;
-/// Characters of a text of Meta's that are kept.
-const TEXT_CHARS_MAX: usize = 128;
+/// The time for all pages of an account's numbers. With the call before it, it is shorter than the lease of a signup.
+const NUMBERS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Numbers of an account that are read at once.
 const PAGE: usize = 100;
 /// Pages of numbers that are read.
@@ -74,6 +75,30 @@ impl MetaOnboarding {
     async fn take_back(&self, as_: Bearer<'_>, path: &str) -> Result<(), NumberCallFailure> {
         let nothing = ("{}".to_owned(), TIMEOUT);
         done(&self.change(as_, Method::DELETE, path, nothing).await?)
+    }
+
+    /// Reads the numbers of an account page by page.
+    async fn numbers_of(&self, as_: Bearer<'_>, id: &WabaId) -> Result<Vec<NumberFacts>, NumberCallFailure> {
+        let (path, limit) = (format!("{id}/phone_numbers"), PAGE.to_string());
+        let (mut numbers, mut after) = (Vec::new(), None::<String>);
+        for _ in 0..PAGES_MAX {
+            let mut parameters = vec![("fields", NUMBER_FIELDS), ("limit", limit.as_str())];
+            parameters.extend(after.as_deref().map(|after| ("after", after)));
+            let answer = self.ask(as_, &path, &parameters).await?;
+            let fields = fields_of(&answer)?;
+            let found = list_of(&fields, number).ok_or_else(|| says_nothing(&answer))?;
+            numbers.extend(found);
+            let next = next_page(&fields);
+            if next.is_none() {
+                break;
+            }
+            if next == after {
+                // The same page would be read again and again.
+                return Err(says_nothing(&answer));
+            }
+            after = next;
+        }
+        Ok(numbers)
     }
 
     async fn change(
@@ -140,24 +165,11 @@ impl OnboardingApi for MetaOnboarding {
     }
 
     async fn numbers(&self, as_: Bearer<'_>, id: &WabaId) -> Result<Vec<NumberFacts>, NumberCallFailure> {
-        let (path, limit) = (format!("{id}/phone_numbers"), PAGE.to_string());
-        let (mut numbers, mut after) = (Vec::new(), None::<String>);
-        for _ in 0..PAGES_MAX {
-            let mut parameters = vec![("fields", NUMBER_FIELDS), ("limit", limit.as_str())];
-            parameters.extend(after.as_deref().map(|after| ("after", after)));
-            let answer = self.ask(as_, &path, &parameters).await?;
-            let fields = fields_of(&answer)?;
-            let found = fields
-                .get("data")
-                .and_then(elements)
-                .ok_or_else(|| says_nothing(&answer))?;
-            numbers.extend(found.into_iter().filter_map(Fields::of).filter_map(|of| number(&of)));
-            after = next_page(&fields);
-            if after.is_none() {
-                break;
-            }
-        }
-        Ok(numbers)
+        let all = tokio::time::timeout(NUMBERS_TIMEOUT, self.numbers_of(as_, id)).await;
+        all.unwrap_or_else(|_| {
+            let why = "Meta did not name all numbers of the account in time";
+            Err(NumberCallFailure::NoAnswer(why.into()))
+        })
     }
 
     async fn number(&self, as_: Bearer<'_>, id: &PhoneNumberId) -> Result<NumberFacts, NumberCallFailure> {
@@ -187,18 +199,19 @@ impl OnboardingApi for MetaOnboarding {
         let path = format!("{id}/whatsapp_business_profile");
         let answer = self.ask(as_, &path, &[("fields", PROFILE_FIELDS)]).await?;
         let fields = fields_of(&answer)?;
-        let found = fields.get("data").and_then(elements).unwrap_or_default();
-        let first = found.first().filter(|raw| raw.get().starts_with('{'));
-        Ok(first.map_or_else(|| "{}".into(), |raw| raw.get().into()))
+        let found = fields.get("data").and_then(elements);
+        match found.as_deref() {
+            Some([]) => Ok("{}".into()),
+            Some([raw, ..]) if raw.get().starts_with('{') => Ok(raw.get().into()),
+            _ => Err(says_nothing(&answer)),
+        }
     }
 
     async fn subscriptions(&self, as_: Bearer<'_>, id: &WabaId) -> Result<Vec<Subscription>, NumberCallFailure> {
         let answer = self.ask(as_, &format!("{id}/subscribed_apps"), &[]).await?;
         let fields = fields_of(&answer)?;
-        let found = fields.get("data").and_then(elements);
-        // An element that is not understood may be an override of somebody's, so it is not taken for nothing.
-        let read = found.and_then(|found| found.into_iter().map(|raw| subscription(&Fields::of(raw)?)).collect());
-        read.ok_or_else(|| says_nothing(&answer))
+        // What is not understood may be an override of somebody's, so it is not taken for nothing.
+        list_of(&fields, subscription).ok_or_else(|| says_nothing(&answer))
     }
 
     async fn subscribe(
@@ -248,7 +261,11 @@ impl OnboardingApi for MetaOnboarding {
         let body = json!({"messaging_product": "whatsapp", "sync_type": sync_type}).to_string();
         let (path, by) = (format!("{id}/smb_app_data"), (body, TIMEOUT));
         let answer = self.change(as_, Method::POST, &path, by).await?;
-        Ok(short(&fields_of(&answer)?, "request_id"))
+        let request_id = short(&fields_of(&answer)?, "request_id");
+        if request_id.is_none() {
+            done(&answer)?;
+        }
+        Ok(request_id)
     }
 
     async fn share_credit(&self, as_: Bearer<'_>, share: CreditShare<'_>) -> Result<(), NumberCallFailure> {
@@ -278,85 +295,9 @@ fn says_nothing(answer: &GraphAnswer) -> NumberCallFailure {
     NumberCallFailure::NoAnswer(format!("Meta's answer says nothing (HTTP {code})").into())
 }
 
-/// A text of Meta's, as much of it as is kept.
-fn short(fields: &Fields<'_>, name: &str) -> Option<Arc<str>> {
-    let text = fields.text(name)?;
-    let end = text
-        .char_indices()
-        .nth(TEXT_CHARS_MAX)
-        .map_or(text.len(), |(end, _)| end);
-    (!text.is_empty()).then(|| text[..end].into())
-}
-
-fn number(fields: &Fields<'_>) -> Option<NumberFacts> {
-    let id = PhoneNumberId::parse(&fields.text("id")?).ok()?;
-    let limit = "whatsapp_business_manager_messaging_limit";
-    Some(NumberFacts {
-        id,
-        display: short(fields, "display_phone_number").filter(|text| text.chars().count() <= 32),
-        verified_name: short(fields, "verified_name"),
-        status: short(fields, "status"),
-        platform: short(fields, "platform_type"),
-        is_on_app: fields.get("is_on_biz_app").is_some_and(|raw| raw.get() == "true"),
-        code_verification: short(fields, "code_verification_status"),
-        quality: short(fields, "quality_rating"),
-        messaging_limit: short(fields, limit),
-        throughput: fields.object("throughput").and_then(|of| short(&of, "level")),
-    })
-}
-
-/// Meta puts the app into an object of its own.
-fn subscription(fields: &Fields<'_>) -> Option<Subscription> {
-    let app = fields.object("whatsapp_business_api_data");
-    let id = app.as_ref().unwrap_or(fields).text("id")?;
-    Some(Subscription {
-        app_id: AppId::parse(&id).ok()?,
-        override_url: fields
-            .text("override_callback_uri")
-            .filter(|url| !url.is_empty())
-            .map(|url| (*url).into()),
-    })
-}
-
-/// Meta's cursor of the next page, if there is one. The address that it gives has the token in it.
-fn next_page(fields: &Fields<'_>) -> Option<String> {
-    let paging = fields.object("paging")?;
-    paging.get("next")?;
-    let cursors = paging.object("cursors")?;
-    let after = cursors.get("after").and_then(text)?;
-    Some(after.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_is_read_whatever_of_it_is_there() {
-        let fields = Fields::parse(
-            r#"{"id":501,"display_phone_number":"+1 555","throughput":{"level":"HIGH"},"is_on_biz_app":true}"#,
-        );
-        let read = number(&fields.expect("an object")).expect("a number");
-        assert_eq!((read.id.as_str(), read.is_on_app), ("501", true));
-        assert_eq!(read.messages_per_second(), Some(20));
-        assert_eq!(read.status, None);
-        let fields = Fields::parse(r#"{"display_phone_number":"+1 555"}"#).expect("an object");
-        assert_eq!(number(&fields), None);
-    }
-
-    #[test]
-    fn a_subscription_names_its_app_in_either_form() {
-        for json in [
-            r#"{"whatsapp_business_api_data":{"id":"5","name":"App"},"override_callback_uri":"https://a"}"#,
-            r#"{"id":"5","override_callback_uri":"https://a"}"#,
-        ] {
-            let read = subscription(&Fields::parse(json).expect("an object")).expect("an app");
-            assert_eq!(
-                (read.app_id.as_str(), read.override_url.as_deref()),
-                ("5", Some("https://a"))
-            );
-        }
-    }
 
     #[test]
     fn a_change_is_made_when_meta_says_so_and_nothing_else_is_that() {
@@ -370,15 +311,5 @@ mod tests {
             let failure = done(&answer(body)).expect_err(body);
             assert!(matches!(failure, NumberCallFailure::NoAnswer(_)), "{body}");
         }
-    }
-
-    #[test]
-    fn the_next_page_is_by_its_cursor_and_only_where_meta_names_one() {
-        let of = |json: &str| next_page(&Fields::parse(json).expect("an object"));
-        assert_eq!(
-            of(r#"{"paging":{"cursors":{"after":"c"},"next":"https://x"}}"#).as_deref(),
-            Some("c")
-        );
-        assert_eq!(of(r#"{"paging":{"cursors":{"after":"c"}}}"#), None);
     }
 }

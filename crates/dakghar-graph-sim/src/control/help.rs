@@ -9,7 +9,7 @@ A simulated Meta for development, tests and load.
 Graph API (any version v1.0 to v26.0; Authorization: Bearer <token>)
   POST   /{version}/{phone_number_id}/messages     send a message, or mark one as read
   GET    /{version}/{phone_number_id}?fields=      a number (or a WABA, given its id)
-  GET    /{version}/{waba_id}/phone_numbers        numbers of a WABA
+  GET    /{version}/{waba_id}/phone_numbers        numbers of a WABA (fields=, limit=, after=)
   GET    /{version}/debug_token?input_token=       what a token is (as an app: Bearer APP_ID|APP_SECRET)
   GET    /{version}/oauth/access_token             a token for a code of the dialog (code=), or one that lasts longer
                                                    (grant_type=fb_exchange_token)

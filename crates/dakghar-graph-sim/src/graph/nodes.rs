@@ -22,10 +22,19 @@ use crate::state::State;
 /// What a number shows when no `fields` are asked for.
 const DEFAULT_FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,code_verification_status";
 
-/// Parameters of a read; the ones not simulated (paging, filters) are tolerated.
+/// Numbers on a page when no `limit` is asked for.
+const PAGE: usize = 25;
+/// Numbers on a page, whatever `limit` is asked for.
+const PAGE_MAX: usize = 100;
+
+/// Parameters of a read; the ones not simulated (filters) are tolerated.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ReadQuery {
     fields: Option<String>,
+    /// Of a list: the most entries of this page.
+    limit: Option<usize>,
+    /// Of a list: the cursor of the page before.
+    after: Option<String>,
     appsecret_proof: Option<String>,
     /// Of media: the number that it is of.
     phone_number_id: Option<String>,
@@ -90,7 +99,7 @@ pub(crate) async fn list_numbers(
     serve(&state, &connection, ask, || {
         check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
-        let numbers = state.numbers.of_waba(&id);
+        let (numbers, has_more) = page_of(state.numbers.of_waba(&id), &query);
         let data: Vec<Value> = numbers
             .iter()
             .map(|number| {
@@ -99,9 +108,29 @@ pub(crate) async fn list_numbers(
                 select(&state.drifted.over(&number.phone_number_id, node), fields)
             })
             .collect();
-        Ok(json!({"data": data, "paging": {"cursors": {"before": "", "after": ""}}}))
+        let cursor =
+            |number: Option<&Arc<Number>>| number.map_or("", |number| number.phone_number_id.as_str()).to_owned();
+        let (before, after) = (cursor(numbers.first()), cursor(numbers.last()));
+        let mut paging = json!({"cursors": {"before": before, "after": after}});
+        if has_more {
+            let limit = numbers.len();
+            paging["next"] = json!(format!(
+                "https://graph.facebook.com/{version}/{id}/phone_numbers?fields={fields}&limit={limit}&after={after}"
+            ));
+        }
+        Ok(json!({"data": data, "paging": paging}))
     })
     .await
+}
+
+/// The page that is asked for, and whether there is another one behind it. A cursor is the id of a page's last number.
+fn page_of(mut numbers: Vec<Arc<Number>>, query: &ReadQuery) -> (Vec<Arc<Number>>, bool) {
+    let after = query.after.as_deref().unwrap_or_default();
+    numbers.retain(|number| number.phone_number_id.as_str() > after);
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let has_more = numbers.len() > limit;
+    numbers.truncate(limit);
+    (numbers, has_more)
 }
 
 /// Checks version, token and id, in Meta's order, before the body is made, which may be refused.

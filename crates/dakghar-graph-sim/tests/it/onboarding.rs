@@ -123,6 +123,38 @@ async fn an_account_and_its_number_are_connected_step_by_step() {
 }
 
 #[tokio::test]
+async fn the_numbers_of_an_account_come_in_pages() {
+    let sim = with_account().await;
+    for id in 600..630 {
+        sim.set_number(Number {
+            waba_id: WABA.to_owned(),
+            ..Number::derived(&id.to_string())
+        });
+    }
+    let token = token(&sim).await;
+    let get = async |query: &str| {
+        let path = format!("{WABA}/phone_numbers?fields=id{query}");
+        ask(&sim, Method::GET, &path, &token, None).await.1
+    };
+    let count = |page: &Value| page["data"].as_array().unwrap().len();
+    let first = get("").await;
+    assert_eq!((count(&first), &first["data"][0]["id"]), (25, &json!(NUMBER)));
+    let after = first["paging"]["cursors"]["after"].as_str().unwrap();
+    assert!(
+        first["paging"]["next"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("after={after}"))
+    );
+    let second = get(&format!("&after={after}")).await;
+    assert_eq!((count(&second), &second["paging"]["next"]), (6, &Value::Null));
+    assert_eq!(second["data"][5]["id"], "629");
+    let pages = [get("&limit=2").await, get("&limit=31").await, get("&limit=900").await];
+    assert_eq!(pages.each_ref().map(count), [2, 31, 31]);
+    assert_eq!(count(&get("&after=999").await), 0);
+}
+
+#[tokio::test]
 async fn a_token_sees_only_what_was_shared_with_it() {
     let sim = with_account().await;
     let token = token(&sim).await;

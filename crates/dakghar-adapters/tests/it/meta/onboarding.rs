@@ -234,3 +234,132 @@ async fn what_was_set_up_is_taken_back_and_a_token_works_until_then() {
     assert_eq!(code_of(meta.revoke(as_).await), (190, None));
     assert_eq!(code_of(meta.account(as_, &account).await).0, 190);
 }
+
+#[tokio::test]
+async fn an_account_is_read_to_its_end() {
+    let sim = sim().await;
+    for id in 1_000..1_250 {
+        sim.set_number(Number {
+            waba_id: "900".to_owned(),
+            ..Number::derived(&id.to_string())
+        });
+    }
+    let meta = onboarding(&sim.base_url());
+    let code = sim.give_code(NewCode::for_accounts(&["900"]));
+    let token = exchange(&meta, &code).await.expect("a token");
+    let secret = Secret::new(APP_SECRET);
+    let as_ = Bearer {
+        token: &token,
+        app_secret: Some(&secret),
+    };
+    let account = WabaId::parse("900").unwrap();
+    let numbers = meta.numbers(as_, &account).await.expect("numbers");
+    let mut ids: Vec<_> = numbers.iter().map(|number| number.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((numbers.len(), ids.len()), (253, 253));
+    let journal = sim.onboarding_journal();
+    let pages = journal.iter().filter(|call| call.call == "numbers").count();
+    assert_eq!(pages, 3);
+}
+
+/// Asks a Meta that answers with this, whatever it is asked.
+async fn asked(what: &str, body: &str) -> Result<(), NumberCallFailure> {
+    let peer = Peer::start([Act::Answer(answer("200 OK", "", body))]).await;
+    let meta = onboarding(&peer.base_url);
+    // A token is taken out of every answer that quotes it, so one letter would spoil the answer.
+    let token = Secret::new("EAAG-token");
+    let as_ = Bearer {
+        token: &token,
+        app_secret: None,
+    };
+    let (account, number) = (WabaId::parse("900").unwrap(), PhoneNumberId::parse("501").unwrap());
+    let share = CreditShare {
+        line: "77",
+        account: &account,
+        currency: "BDT",
+    };
+    match what {
+        "account" => meta.account(as_, &account).await.map(drop),
+        "numbers" => meta.numbers(as_, &account).await.map(drop),
+        "number" => meta.number(as_, &number).await.map(drop),
+        "standing" => meta.standing(as_, &number).await.map(drop),
+        "profile" => meta.profile(as_, &number).await.map(drop),
+        "subscriptions" => meta.subscriptions(as_, &account).await.map(drop),
+        "subscribe" => meta.subscribe(as_, &account, None).await,
+        "unsubscribe" => meta.unsubscribe(as_, &account).await,
+        "register" => meta.register(as_, &number, &Secret::new("123456")).await,
+        "deregister" => meta.deregister(as_, &number).await,
+        "revoke" => meta.revoke(as_).await,
+        "credit" => meta.share_credit(as_, share).await,
+        "sync" => meta.sync_app(as_, &number, AppSync::History).await.map(drop),
+        _ => panic!("{what}"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_what_was_asked_for_is_none() {
+    let no_list: [&str; 7] = [
+        "{}",
+        r#"{"data":null}"#,
+        r#"{"data":"x"}"#,
+        r#"{"data":[1]}"#,
+        r#"{"data":[[]]}"#,
+        r#"{"data":["x"]}"#,
+        r#"{"data":[{"id":"5"},null]}"#,
+    ];
+    let of_other: [&str; 3] = ["{}", r#"{"id":"777"}"#, r#"{"data":[]}"#];
+    let unsaid: [&str; 4] = ["{}", r#"{"success":false}"#, r#"{"success":null}"#, r#"{"data":[]}"#];
+    let readings = [
+        ("account", &of_other[..]),
+        ("number", &of_other[..]),
+        ("standing", &of_other[..]),
+        ("numbers", &no_list[..]),
+        ("subscriptions", &no_list[..]),
+        ("profile", &no_list[..6]),
+    ];
+    let changes = [
+        "subscribe",
+        "unsubscribe",
+        "register",
+        "deregister",
+        "revoke",
+        "credit",
+        "sync",
+    ];
+    let all = readings.into_iter().chain(changes.map(|change| (change, &unsaid[..])));
+    for (what, bodies) in all {
+        for body in bodies {
+            let failure = asked(what, body).await.expect_err(body);
+            assert!(
+                matches!(failure, NumberCallFailure::NoAnswer(_)),
+                "{what} {body}: {failure:?}"
+            );
+        }
+    }
+    for (what, body) in [
+        ("numbers", r#"{"data":[]}"#),
+        ("subscriptions", r#"{"data":[]}"#),
+        ("profile", r#"{"data":[]}"#),
+        ("credit", r#"{"allocation_config_id":"7900"}"#),
+        ("sync", r#"{"request_id":"r-1"}"#),
+        ("sync", r#"{"success":true}"#),
+    ] {
+        assert_eq!(asked(what, body).await, Ok(()), "{what} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_stands_still_ends_the_reading() {
+    let page = r#"{"data":[{"id":"501"}],"paging":{"cursors":{"after":"c"},"next":"https://x"}}"#;
+    let peer = Peer::start((0..3).map(|_| Act::Answer(answer("200 OK", "", page)))).await;
+    let meta = onboarding(&peer.base_url);
+    let token = Secret::new("EAAG-token");
+    let as_ = Bearer {
+        token: &token,
+        app_secret: None,
+    };
+    let read = meta.numbers(as_, &WabaId::parse("900").unwrap()).await;
+    assert!(matches!(read, Err(NumberCallFailure::NoAnswer(_))), "{read:?}");
+    assert_eq!(peer.requests().len(), 2);
+}

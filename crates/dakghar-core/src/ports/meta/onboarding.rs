@@ -12,7 +12,7 @@ use crate::domain::signup::{AccountFacts, NumberFacts, Subscription};
 use crate::domain::standing::SeenNumber;
 
 /// The numbers of an account that are read, at most.
-pub const ACCOUNT_NUMBERS_MAX: usize = 200;
+pub const ACCOUNT_NUMBERS_MAX: usize = 2_000;
 
 /// As whom Meta is asked.
 #[derive(Clone, Copy, Debug)]

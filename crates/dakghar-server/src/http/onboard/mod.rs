@@ -14,8 +14,8 @@ mod texts;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::SET_COOKIE;
-use axum::http::{StatusCode, Uri};
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use dakghar_core::app::OnboardingPage;
@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<HttpState> {
         .route("/onboard/assets/page.css", get(assets::css))
         .route("/onboard/assets/page.js", get(assets::js))
         .route("/onboard/{secret}", get(show).post(calls::begin))
+        .route("/onboard/{secret}/", get(unslashed))
         .route("/onboard/{secret}/retry", post(calls::retry))
         .route("/onboard/{secret}/report", post(calls::report))
         .route("/onboard/{secret}/status", get(calls::status))
@@ -45,10 +46,7 @@ pub(super) fn routes() -> Router<HttpState> {
 async fn show(State(state): State<HttpState>, ResourceId(secret): ResourceId, uri: Uri, request: Request) -> ApiResult {
     let (head, _) = request.into_parts();
     let onboarding = &state.app().onboarding;
-    let Some(settings) = onboarding.page() else {
-        let detail = "The onboarding page is not set up.";
-        return Err(Problem::new(ErrorCode::NotFound, detail).into());
-    };
+    let settings = onboarding.page().ok_or_else(no_page)?;
     let browser = Browser::of(&head.headers);
     let wanted = texts::wanted(uri.query(), &head.headers);
     let addr = ClientAddr::of(&head.extensions);
@@ -92,6 +90,24 @@ async fn show(State(state): State<HttpState>, ResourceId(secret): ResourceId, ur
         .headers_mut()
         .insert(SET_COOKIE, browser::set_cookie(settings, &cookie));
     Ok(response)
+}
+
+/// Leads a link that somebody wrote with a slash behind it to its page. The way there is relative, because a proxy may have
+/// taken off the beginning of the path, and nobody keeps it, because it is a secret.
+async fn unslashed(State(state): State<HttpState>, uri: Uri) -> ApiResult {
+    let settings = state.app().onboarding.page().ok_or_else(no_page)?;
+    let secret = uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let to = HeaderValue::try_from(format!("../{secret}{query}"));
+    let mut response = html(settings, StatusCode::PERMANENT_REDIRECT, String::new());
+    response
+        .headers_mut()
+        .insert(LOCATION, to.unwrap_or_else(|_| HeaderValue::from_static("..")));
+    Ok(response)
+}
+
+fn no_page() -> Problem {
+    Problem::new(ErrorCode::NotFound, "The onboarding page is not set up.")
 }
 
 fn notice(settings: &OnboardingPage, texts: &'static Texts, notice: Notice) -> Response {

@@ -62,9 +62,19 @@ impl Shown<'_> {
             texts: self.texts.all(),
         };
         let data = serde_json::to_string(&data).expect("texts become JSON");
-        let values = [("data", data.as_str()), ("tenant", self.visit.tenant_name.as_str())];
+        let tenant = isolated(&self.visit.tenant_name);
+        let values = [("data", data.as_str()), ("tenant", tenant.as_str())];
         fill(PAGE, self.texts, &values)
     }
+}
+
+/// A name between two signs that keep its direction to itself, as `<bdi>` does. The script puts it into texts, where there are
+/// no elements. A name's own signs of that kind could end the isolation, so they are left out.
+fn isolated(name: &str) -> String {
+    const BEGIN: char = '\u{2068}';
+    const END: char = '\u{2069}';
+    let is_sign = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    format!("{BEGIN}{}{END}", name.replace(is_sign, ""))
 }
 
 /// Meta's SDK, in a language of Meta's.
@@ -205,6 +215,13 @@ mod tests {
             filled.contains("{{t:title}}"),
             "a value is not filled in turn: {filled}"
         );
+    }
+
+    #[test]
+    fn a_name_turns_only_itself_around() {
+        let name = "a\u{202e}b\u{2069}\u{2067}c\u{202c}";
+        assert_eq!(isolated(name), "\u{2068}abc\u{2069}");
+        assert_eq!(isolated("مكتبة"), "\u{2068}مكتبة\u{2069}");
     }
 
     #[test]

@@ -130,6 +130,40 @@ async fn it_speaks_the_language_of_the_link_of_the_person_or_of_the_browser() {
 }
 
 #[tokio::test]
+async fn a_link_with_a_slash_behind_it_leads_to_its_page() {
+    let world = world().await;
+    let path = World::path_of(&world.link(&json!({})).await);
+    let secret = path.rsplit('/').next().expect("a secret");
+    for query in ["", "?lang=bn", "?lang=%3Cscript%3E"] {
+        let answer = world.get(&format!("{path}/{query}"), None).await;
+        assert_eq!(answer.status, 308, "{query}");
+        assert_eq!(answer.header("location"), Some(&*format!("../{secret}{query}")));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("set-cookie"), None);
+        world.open(&format!("{path}{query}"), None).await;
+    }
+    let elsewhere = world.get("/onboard/%2f%2fevil.example/", None).await;
+    assert_eq!(elsewhere.header("location"), Some("../%2f%2fevil.example"));
+}
+
+#[tokio::test]
+async fn a_tenants_name_turns_no_text_around_it() {
+    let world = world().await;
+    let tenant = world
+        .service
+        .register("Dhaka\u{202e} Books\u{2069}", "222222222222222")
+        .await;
+    let path = format!("/tenants/{}/onboarding-links", tenant.id);
+    let link = world.service.post(&path, &json!({})).await.json;
+    let page = world.get(&World::path_of(&link), None).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let name = "\u{2068}Dhaka Books\u{2069}";
+    assert!(page.text.contains(&format!("data-tenant=\"{name}\"")), "{}", page.text);
+    assert!(page.text.contains(&format!("to {name}</h1>")), "{}", page.text);
+    assert!(!page.text.contains('\u{202e}'));
+}
+
+#[tokio::test]
 async fn links_that_are_asked_for_wrongly_are_refused() {
     let world = world().await;
     let path = world.below("/onboarding-links");
