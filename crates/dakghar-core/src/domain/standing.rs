@@ -48,6 +48,8 @@ pub struct Standing {
     pub is_asked: bool,
     /// The event of the account that stopped its sending.
     pub stop: Option<AccountStop>,
+    /// Meta's date of the last event that stopped its sending, or told that this is over.
+    pub news_at: Option<Timestamp>,
     /// The last time that Dakghar subscribed its account again.
     pub subscribed_at: Option<Timestamp>,
     /// The history of the WhatsApp Business app, as far as it came.
