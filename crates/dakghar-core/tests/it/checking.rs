@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dakghar_core::app::{CheckPass, Failure};
+use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::message::{Status, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::signup::Subscription;
@@ -93,6 +94,10 @@ impl World {
     }
 
     fn hears(&self, process: &Process, kind: NewsKind, event: &str) {
+        self.hears_of_app(process, kind, event, None);
+    }
+
+    fn hears_of_app(&self, process: &Process, kind: NewsKind, event: &str, app: Option<&str>) {
         let now = self.now().as_millis();
         let news = OtherPart {
             phone_number_id: None,
@@ -100,6 +105,7 @@ impl World {
             news: Some(AccountNews {
                 kind,
                 event: event.into(),
+                app: app.map(|id| AppId::parse(id).expect("digits")),
             }),
             ..Meta::news(
                 &dakghar_core::domain::PhoneNumberId::parse(NUMBER).expect("digits"),
@@ -321,6 +327,46 @@ fn the_event_that_disables_an_account_holds_at_once_and_the_one_that_ends_it_ask
         assert_eq!(world.checks(&process), 3);
         assert_eq!(held(&world.checked_number(&tenant)), None);
     });
+}
+
+#[test]
+fn an_event_of_an_app_counts_for_numbers_of_that_app_alone_and_is_kept_for_all() {
+    const OTHER: &str = "333";
+    for (of_token, of_event, holds) in [
+        (None, APP, true),
+        (None, OTHER, false),
+        (Some(APP), APP, true),
+        (Some(APP), OTHER, false),
+        (Some(OTHER), OTHER, true),
+        (Some(OTHER), APP, false),
+    ] {
+        in_each_kind(|world: &World| {
+            if let Some(app) = of_token {
+                let facts = TokenFacts {
+                    app_id: AppId::parse(app).expect("digits"),
+                    kind: None,
+                    scopes: vec![SEND_SCOPE.into()],
+                    accounts: vec![WabaId::parse(ACCOUNT).expect("digits")],
+                    expires_at: None,
+                };
+                world.tokens.say("token-1", TokenVerdict::Valid(facts));
+            }
+            let process = world.idle_process();
+            world.onboarding.add_account(ACCOUNT, &[NUMBER]);
+            let tenant = world.tenant_in(&process, ACCOUNT, NUMBER);
+            world.hears_of_app(&process, NewsKind::Stops, "PARTNER_APP_UNINSTALLED", Some(of_event));
+            let number = world.checked_number(&tenant);
+            assert_eq!(number.token_app().map(AppId::as_str), of_token);
+            assert_eq!(number.hold.is_some(), holds, "{of_token:?} {of_event}");
+            let events = EventStore::list(&*world.store, Some(&tenant.id), None, PageLimit::items(100));
+            let events = at_once(events).expect("no outage").items;
+            assert_eq!(
+                events.iter().filter(|event| &*event.field == "account_update").count(),
+                1,
+                "it is told"
+            );
+        });
+    }
 }
 
 #[test]

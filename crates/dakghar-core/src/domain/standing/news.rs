@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{ASKED_EVERY, AccountStop, Standing};
 use crate::domain::hold::HoldReason;
+use crate::domain::ids::AppId;
 use crate::domain::tenant::PhoneNumber;
 use crate::domain::time::{Present, Timestamp};
 
@@ -25,6 +26,8 @@ pub struct AccountNews {
     pub kind: NewsKind,
     /// Meta's name of it.
     pub event: Arc<str>,
+    /// The app that it is about, if it names one. It says nothing of numbers that are connected with another.
+    pub app: Option<AppId>,
 }
 
 impl AccountNews {
@@ -90,6 +93,8 @@ impl PhoneNumber {
                 let dated = told_at.map(|_| since).or(standing.news_at);
                 let is_newer = standing.news_at != dated;
                 standing.news_at = dated;
+                // Also behind a check of a moment ago, which could not believe it.
+                standing.is_asked |= ends;
                 ends | is_newer | self.ask_for_check(at.wall)
             }
             NewsKind::Asks => self.ask_for_check(at.wall),

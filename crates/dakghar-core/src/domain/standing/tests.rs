@@ -106,6 +106,7 @@ fn news(kind: NewsKind, event: &str) -> AccountNews {
     AccountNews {
         kind,
         event: event.into(),
+        app: None,
     }
 }
 
@@ -360,6 +361,17 @@ fn a_stop_that_is_not_newer_than_the_last_word_says_nothing() {
     assert!(known.take_seen(sound(), now(37)));
     assert!(known.take_news(&stops, None, now(38)));
     assert!(known.hold.is_some());
+}
+
+#[test]
+fn an_end_a_moment_after_a_check_asks_for_another_one() {
+    let mut known = number();
+    known.take_news(&news(NewsKind::Stops, "DISABLED_UPDATE"), Some(at(2)), present(2));
+    known.take_seen(sound(), present(2));
+    assert!(known.hold.is_some() && !known.standing.is_asked);
+    let soon = Present::from(at(2) + ASKED_EVERY / 2);
+    assert!(known.take_news(&news(NewsKind::Restores, "DISABLED_UPDATE"), Some(soon.wall), soon));
+    assert!(known.standing.is_asked);
 }
 
 #[test]
