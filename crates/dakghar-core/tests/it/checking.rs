@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dakghar_core::app::{CheckPass, Failure};
+use dakghar_core::app::{CheckPass, CheckStep, Failure};
 use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::message::{Status, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
@@ -67,6 +67,16 @@ impl World {
             }
         };
         self.step(pass).expect("a pass")
+    }
+
+    /// One step of a pass.
+    fn check_step(&self, process: &Process, mut pass: CheckPass) -> (CheckPass, CheckStep) {
+        let checks = process.number_checks();
+        let step = async move {
+            let step = checks.step(&mut pass).await?;
+            Ok::<_, Failure>((pass, step))
+        };
+        self.step(step).expect("a step")
     }
 
     fn checked_number(&self, tenant: &Tenant) -> PhoneNumber {
@@ -396,6 +406,49 @@ fn a_number_that_is_new_or_has_another_token_is_checked_soon() {
             .step(async move { changer.replace_token(&id, None, "token-2").await })
             .expect("replaced");
         assert_eq!((world.checks(&process), world.checks(&process)), (1, 0));
+    });
+}
+
+#[test]
+fn a_stop_that_is_over_does_not_wait_for_all_that_is_due_and_a_long_pass_is_cut() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        // Tenants are read newest first.
+        world.onboarding.add_account(ACCOUNT, &[NUMBER]);
+        let tenant = world.tenant_in(&process, ACCOUNT, NUMBER);
+        for (account, number) in [("901", "601"), ("902", "602"), ("903", "603")] {
+            world.onboarding.add_account(account, &[number]);
+            world.tenant_in(&process, account, number);
+        }
+        assert_eq!(world.checks(&process), 12);
+        world.hours_pass(6);
+        world.hears(&process, NewsKind::Stops, "DISABLED_UPDATE");
+        assert!(held(&world.checked_number(&tenant)).is_some());
+        world.run_for(SECOND);
+        world.hears(&process, NewsKind::Restores, "DISABLED_UPDATE");
+
+        let (pass, step) = world.check_step(&process, CheckPass::default());
+        assert_eq!((step.asked, step.is_through), (0, false), "all are read");
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!((step.asked, step.is_through), (3, false));
+        assert_eq!(held(&world.checked_number(&tenant)), None, "it was the first");
+
+        world.clock.advance(Duration::from_secs(30));
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!((step.asked, step.is_cut, step.is_through), (3, true, true));
+
+        // The next pass begins with what was asked for meanwhile.
+        world.hears(&process, NewsKind::Stops, "ACCOUNT_OFFBOARDED");
+        world.run_for(SECOND);
+        world.hears(&process, NewsKind::Restores, "ACCOUNT_RECONNECTED");
+        let (pass, _) = world.check_step(&process, pass.following());
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!(held(&world.checked_number(&tenant)), None);
+        assert!(!step.is_through);
+        let (pass, _) = world.check_step(&process, pass);
+        let (_, step) = world.check_step(&process, pass);
+        assert_eq!((step.is_cut, step.is_through), (false, true));
+        assert_eq!(world.checks(&process), 0, "each was checked");
     });
 }
 

@@ -505,6 +505,35 @@ fn a_number_that_somebody_has_taken_rests_and_one_that_is_asked_for_does_not_wai
 }
 
 #[test]
+fn a_stopped_number_that_is_asked_for_is_the_most_urgent_one() {
+    let pace = Pace {
+        every: CHECKED_EVERY,
+        begins: at(0),
+    };
+    let of = |standing: &Standing| standing.urgency(at(20), pace, 0);
+    let checked = |hours| Standing {
+        checked_at: Some(at(hours)),
+        ..Standing::default()
+    };
+    assert_eq!((of(&checked(20)), of(&checked(1))), (None, Some(Urgency::Due)));
+    assert_eq!(of(&Standing::of_new(false)), Some(Urgency::New));
+    let before = checked(20);
+    let mut asked = before.clone();
+    asked.is_asked = true;
+    assert_eq!(of(&asked), Some(Urgency::Asked));
+    assert!(asked.is_asked_since(&before) && !asked.is_asked_since(&asked));
+    let mut stopped = asked.clone();
+    stopped.stop = Some(AccountStop {
+        event: "DISABLED_UPDATE".into(),
+        since: at(19),
+        is_over: true,
+    });
+    assert_eq!(of(&stopped), Some(Urgency::Stopped));
+    assert!(stopped.is_asked_since(&asked));
+    assert!(Urgency::ALL.is_sorted());
+}
+
+#[test]
 fn webhooks_go_here_elsewhere_or_nowhere() {
     let app = |id: &str| AppId::parse(id).expect("digits");
     let subscribed = |id: &str, url: Option<&str>| Subscription {
