@@ -3,9 +3,9 @@
 //!
 //! A pass walks all tenants, and then checks the numbers that are due, the most urgent ones first. It is short: what it does not
 //! come to is left to the next one, which walks anew, so that nothing urgent waits behind what is not. Of each tenant a process
-//! takes some numbers, which is a save, asks Meta, and saves what it learned together with the events that tell of it. So each difference is told once, whoever walks. A process that dies in
-//! between leaves numbers that rest for some minutes, and are then checked by the next one. An answer that says nothing of a
-//! number changes nothing.
+//! takes some numbers, which is a save, asks Meta, and saves what it learned together with the events that tell of it. So each
+//! difference is told once, whoever walks. A process that dies in between leaves numbers that rest for some minutes, and are
+//! then checked by the next one. An answer that says nothing of a number changes nothing.
 
 mod asking;
 mod at_once;
