@@ -23,6 +23,8 @@ struct StandingFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stop: Option<StopFields>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    news_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     subscribed_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<HistoryFields>,
@@ -122,6 +124,7 @@ pub(crate) fn text_of(standing: &Standing) -> Option<String> {
             since: stop.since.as_millis(),
             is_over: stop.is_over,
         }),
+        news_at: millis(standing.news_at),
         subscribed_at: millis(standing.subscribed_at),
         history: standing.history.as_ref().map(history_fields),
     };
@@ -144,6 +147,7 @@ pub(crate) fn parse(text: &str) -> Option<Standing> {
             since: Timestamp::from_millis(stop.since),
             is_over: stop.is_over,
         }),
+        news_at: fields.news_at.map(Timestamp::from_millis),
         subscribed_at: fields.subscribed_at.map(Timestamp::from_millis),
         history: match fields.history {
             Some(history) => Some(read_history(history)?),
@@ -241,4 +245,17 @@ fn read_seen(fields: SeenFields) -> Option<Seen> {
             subcode: refused.subcode,
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_earlier_release_knows_no_date_of_news() {
+        let standing = parse(r#"{"isAsked":true,"stop":{"event":"DISABLED_UPDATE","since":5}}"#).expect("read");
+        assert_eq!((standing.is_asked, standing.news_at), (true, None));
+        let stop = standing.stop.expect("a stop");
+        assert_eq!((stop.since.as_millis(), stop.is_over), (5, false));
+    }
 }

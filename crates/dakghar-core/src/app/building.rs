@@ -203,7 +203,7 @@ pub(super) fn receiving_of(
         (tenants.clone(), directory.clone()),
         opaque.clone(),
         (shared.holds.clone(), opt_outs),
-        (listening, known_apps),
+        (listening, known_apps, shared.app_secrets.clone()),
     ))
 }
 

@@ -48,6 +48,8 @@ pub struct Standing {
     pub is_asked: bool,
     /// The event of the account that stopped its sending.
     pub stop: Option<AccountStop>,
+    /// Meta's date of the last event that stopped its sending, or told that this is over.
+    pub news_at: Option<Timestamp>,
     /// The last time that Dakghar subscribed its account again.
     pub subscribed_at: Option<Timestamp>,
     /// The history of the WhatsApp Business app, as far as it came.
@@ -63,6 +65,24 @@ pub struct AccountStop {
     pub since: Timestamp,
     /// True if Meta told since that it is over. The next check believes it, if nothing else speaks against it.
     pub is_over: bool,
+}
+
+/// The reason that a number is to be checked, the most urgent one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// An event stopped its sending, and something asks whether that is over.
+    Stopped,
+    /// An event or a person asks.
+    Asked,
+    /// It was never checked.
+    New,
+    /// It is time.
+    Due,
+}
+
+impl Urgency {
+    /// All of them, the most urgent one first.
+    pub const ALL: [Self; 4] = [Self::Stopped, Self::Asked, Self::New, Self::Due];
 }
 
 /// The pace of checks: a number once in `every`, at a moment of its own.
@@ -127,6 +147,22 @@ impl Standing {
             Some(last) if last > now => true,
             last => last.unwrap_or(pace.begins) < pace.moment_before(now, mark),
         }
+    }
+
+    /// The reason to check the number now; `None` if there is none.
+    pub fn urgency(&self, now: Timestamp, pace: Pace, mark: u64) -> Option<Urgency> {
+        self.is_due(now, pace, mark).then(|| match self.checked_at {
+            _ if self.is_asked && self.stop.is_some() => Urgency::Stopped,
+            Some(_) if self.is_asked => Urgency::Asked,
+            Some(_) => Urgency::Due,
+            // Somebody asks for each that is new, and there may be many at once.
+            None => Urgency::New,
+        })
+    }
+
+    /// True if something asks for a check since the standing was as it is before one.
+    pub fn is_asked_since(&self, before: &Self) -> bool {
+        (self.is_asked && !before.is_asked) || self.stop != before.stop
     }
 
     /// Gives the check to one process for a while.

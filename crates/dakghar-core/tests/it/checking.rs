@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use dakghar_core::app::{CheckPass, Failure};
+use dakghar_core::app::{CheckPass, CheckStep, Failure};
+use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::message::{Status, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::signup::Subscription;
@@ -68,6 +69,16 @@ impl World {
         self.step(pass).expect("a pass")
     }
 
+    /// One step of a pass.
+    fn check_step(&self, process: &Process, mut pass: CheckPass) -> (CheckPass, CheckStep) {
+        let checks = process.number_checks();
+        let step = async move {
+            let step = checks.step(&mut pass).await?;
+            Ok::<_, Failure>((pass, step))
+        };
+        self.step(step).expect("a step")
+    }
+
     fn checked_number(&self, tenant: &Tenant) -> PhoneNumber {
         let stored = at_once(self.store.find_all(&[tenant.id])).pop();
         let stored = stored.expect("an answer").expect("no outage").expect("it exists");
@@ -93,6 +104,10 @@ impl World {
     }
 
     fn hears(&self, process: &Process, kind: NewsKind, event: &str) {
+        self.hears_of_app(process, kind, event, None);
+    }
+
+    fn hears_of_app(&self, process: &Process, kind: NewsKind, event: &str, app: Option<&str>) {
         let now = self.now().as_millis();
         let news = OtherPart {
             phone_number_id: None,
@@ -100,6 +115,7 @@ impl World {
             news: Some(AccountNews {
                 kind,
                 event: event.into(),
+                app: app.map(|id| AppId::parse(id).expect("digits")),
             }),
             ..Meta::news(
                 &dakghar_core::domain::PhoneNumberId::parse(NUMBER).expect("digits"),
@@ -324,6 +340,46 @@ fn the_event_that_disables_an_account_holds_at_once_and_the_one_that_ends_it_ask
 }
 
 #[test]
+fn an_event_of_an_app_counts_for_numbers_of_that_app_alone_and_is_kept_for_all() {
+    const OTHER: &str = "333";
+    for (of_token, of_event, holds) in [
+        (None, APP, true),
+        (None, OTHER, false),
+        (Some(APP), APP, true),
+        (Some(APP), OTHER, false),
+        (Some(OTHER), OTHER, true),
+        (Some(OTHER), APP, false),
+    ] {
+        in_each_kind(|world: &World| {
+            if let Some(app) = of_token {
+                let facts = TokenFacts {
+                    app_id: AppId::parse(app).expect("digits"),
+                    kind: None,
+                    scopes: vec![SEND_SCOPE.into()],
+                    accounts: vec![WabaId::parse(ACCOUNT).expect("digits")],
+                    expires_at: None,
+                };
+                world.tokens.say("token-1", TokenVerdict::Valid(facts));
+            }
+            let process = world.idle_process();
+            world.onboarding.add_account(ACCOUNT, &[NUMBER]);
+            let tenant = world.tenant_in(&process, ACCOUNT, NUMBER);
+            world.hears_of_app(&process, NewsKind::Stops, "PARTNER_APP_UNINSTALLED", Some(of_event));
+            let number = world.checked_number(&tenant);
+            assert_eq!(number.token_app().map(AppId::as_str), of_token);
+            assert_eq!(number.hold.is_some(), holds, "{of_token:?} {of_event}");
+            let events = EventStore::list(&*world.store, Some(&tenant.id), None, PageLimit::items(100));
+            let events = at_once(events).expect("no outage").items;
+            assert_eq!(
+                events.iter().filter(|event| &*event.field == "account_update").count(),
+                1,
+                "it is told"
+            );
+        });
+    }
+}
+
+#[test]
 fn an_event_of_a_change_has_it_looked_at_soon() {
     in_each_kind(|world: &World| {
         let process = world.idle_process();
@@ -350,6 +406,49 @@ fn a_number_that_is_new_or_has_another_token_is_checked_soon() {
             .step(async move { changer.replace_token(&id, None, "token-2").await })
             .expect("replaced");
         assert_eq!((world.checks(&process), world.checks(&process)), (1, 0));
+    });
+}
+
+#[test]
+fn a_stop_that_is_over_does_not_wait_for_all_that_is_due_and_a_long_pass_is_cut() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        // Tenants are read newest first.
+        world.onboarding.add_account(ACCOUNT, &[NUMBER]);
+        let tenant = world.tenant_in(&process, ACCOUNT, NUMBER);
+        for (account, number) in [("901", "601"), ("902", "602"), ("903", "603")] {
+            world.onboarding.add_account(account, &[number]);
+            world.tenant_in(&process, account, number);
+        }
+        assert_eq!(world.checks(&process), 12);
+        world.hours_pass(6);
+        world.hears(&process, NewsKind::Stops, "DISABLED_UPDATE");
+        assert!(held(&world.checked_number(&tenant)).is_some());
+        world.run_for(SECOND);
+        world.hears(&process, NewsKind::Restores, "DISABLED_UPDATE");
+
+        let (pass, step) = world.check_step(&process, CheckPass::default());
+        assert_eq!((step.asked, step.is_through), (0, false), "all are read");
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!((step.asked, step.is_through), (3, false));
+        assert_eq!(held(&world.checked_number(&tenant)), None, "it was the first");
+
+        world.clock.advance(Duration::from_secs(30));
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!((step.asked, step.is_cut, step.is_through), (3, true, true));
+
+        // The next pass begins with what was asked for meanwhile.
+        world.hears(&process, NewsKind::Stops, "ACCOUNT_OFFBOARDED");
+        world.run_for(SECOND);
+        world.hears(&process, NewsKind::Restores, "ACCOUNT_RECONNECTED");
+        let (pass, _) = world.check_step(&process, pass.following());
+        let (pass, step) = world.check_step(&process, pass);
+        assert_eq!(held(&world.checked_number(&tenant)), None);
+        assert!(!step.is_through);
+        let (pass, _) = world.check_step(&process, pass);
+        let (_, step) = world.check_step(&process, pass);
+        assert_eq!((step.is_cut, step.is_through), (false, true));
+        assert_eq!(world.checks(&process), 0, "each was checked");
     });
 }
 

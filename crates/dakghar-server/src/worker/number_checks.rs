@@ -8,8 +8,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// The longest wait between two passes. Only numbers that are due are checked, and those of which an event asks for it.
-const PASS_WAIT_MAX: Duration = Duration::from_mins(5);
-/// The wait after a question: four in a second are some hundredths of what Meta allows an account in an hour.
+const PASS_WAIT_MAX: Duration = Duration::from_mins(1);
+/// The wait for each question that was asked: four in a second are some hundredths of what Meta allows an account in an hour.
 const QUESTION_WAIT: Duration = Duration::from_millis(250);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(30);
@@ -25,9 +25,9 @@ pub async fn run_number_checks(checks: Arc<NumberChecks>, outages: Outages, stop
 }
 
 async fn passes(checks: &NumberChecks, wait: Duration, outages: &Outages) {
+    let mut pass = CheckPass::default();
     loop {
-        let mut pass = CheckPass::default();
-        loop {
+        let is_cut = loop {
             match checks.step(&mut pass).await {
                 Ok(step) => {
                     let asked = u32::try_from(step.asked).unwrap_or(u32::MAX);
@@ -36,7 +36,7 @@ async fn passes(checks: &NumberChecks, wait: Duration, outages: &Outages) {
                         sleep(THROTTLED_WAIT).await;
                     }
                     if step.is_through {
-                        break;
+                        break step.is_cut;
                     }
                 }
                 Err(failure) => {
@@ -47,7 +47,11 @@ async fn passes(checks: &NumberChecks, wait: Duration, outages: &Outages) {
                     sleep(FAILURE_WAIT).await;
                 }
             }
+        };
+        // A pass that was cut is followed by one that looks for what is urgent by now. Its steps have rested already.
+        if !is_cut {
+            sleep(wait).await;
         }
-        sleep(wait).await;
+        pass = pass.following();
     }
 }

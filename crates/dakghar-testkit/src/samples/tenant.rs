@@ -226,6 +226,7 @@ pub fn standing_full() -> Standing {
             since: at(73),
             is_over: true,
         }),
+        news_at: Some(at(78)),
         subscribed_at: Some(at(74)),
         history: Some(HistoryImport {
             phase: 2,

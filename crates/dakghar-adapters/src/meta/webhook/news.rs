@@ -1,5 +1,6 @@
 //! Events of an account that say something of the standing of its numbers.
 
+use dakghar_core::domain::ids::AppId;
 use dakghar_core::domain::standing::{AccountNews, NewsKind};
 
 use super::super::lenient_json::{Fields, elements};
@@ -29,6 +30,7 @@ pub(super) fn of(field: &str, value: &Fields<'_>) -> Option<AccountNews> {
         return Some(AccountNews {
             kind: NewsKind::Asks,
             event: field.into(),
+            app: None,
         });
     }
     let event = value.text("event").filter(|_| field == ACCOUNT)?;
@@ -47,7 +49,14 @@ pub(super) fn of(field: &str, value: &Fields<'_>) -> Option<AccountNews> {
     (event.len() <= EVENT_BYTES_MAX).then(|| AccountNews {
         kind,
         event: (*event).into(),
+        app: named_app(value),
     })
+}
+
+/// The app that an event of a partner is about. It may be of others who share the account.
+fn named_app(value: &Fields<'_>) -> Option<AppId> {
+    let of_account = value.object("waba_info").and_then(|info| info.text("partner_app_id"));
+    AppId::parse(&of_account.or_else(|| value.text("partner_app_id"))?).ok()
 }
 
 fn restricts_messaging(value: &Fields<'_>) -> bool {

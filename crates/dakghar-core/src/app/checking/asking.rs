@@ -32,6 +32,8 @@ pub(super) enum Looked {
     NoAnswer(Arc<str>),
     /// Meta wants fewer calls of the app.
     Throttled(Arc<str>),
+    /// Nobody asked: the others took too long. It does not rest, so that it is taken again at once.
+    NotYet,
 }
 
 /// Accounts, each asked for once.
@@ -79,6 +81,10 @@ impl Looked {
                 number.token_does_not_work(at);
                 let standing = &mut number.standing;
                 (standing.checked_at, standing.rests_until, standing.is_asked) = (Some(at.wall), None, false);
+                false
+            }
+            Self::NotYet => {
+                number.standing.rests_until = None;
                 false
             }
             Self::NoAnswer(_) | Self::Throttled(_) => false,

@@ -51,15 +51,18 @@ impl NumberChecks {
         let (before, at) = (tenant.clone(), self.clock.present());
         let mut follows = Follows::default();
         for (id, looked) in looked {
-            let used = seen.number(Some(id)).map(|number| &number.sealed_token);
+            let Some(used) = seen.number(Some(id)) else { continue };
             let number = tenant.number_mut(id);
-            let Some(number) = number.filter(|number| Some(&number.sealed_token) == used) else {
+            let Some(number) = number.filter(|number| number.sealed_token == used.sealed_token) else {
                 continue;
             };
             let pace = number.messages_per_second;
+            // Meta's answer does not know of events that came meanwhile.
+            let is_asked_since = number.standing.is_asked_since(&used.standing);
             if looked.apply(number, at) {
                 follows.released.push(id.clone());
             }
+            number.standing.is_asked |= is_asked_since;
             if number.messages_per_second != pace {
                 follows.paced.push(id.clone());
             }
@@ -102,6 +105,7 @@ impl NumberChecks {
             Looked::Refused(_) => NumberChecked::Refused,
             Looked::Token(_) => NumberChecked::Token,
             Looked::NoAnswer(_) | Looked::Throttled(_) => NumberChecked::NoAnswer,
+            Looked::NotYet => return,
         };
         self.metrics.number_checks.of(result).inc();
     }

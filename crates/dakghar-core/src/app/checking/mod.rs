@@ -1,14 +1,16 @@
 //! Checks numbers at Meta, at a gentle pace: each once in some hours, at a moment of its own, and at once where somebody or an
 //! event of Meta's asks for it.
 //!
-//! A pass walks all tenants. Of each that is due a process takes some numbers, which is a save, asks Meta, and saves what it
-//! learned together with the events that tell of it. So each difference is told once, whoever walks. A process that dies in
-//! between leaves numbers that rest for some minutes, and are then checked by the next one. An answer that says nothing of a
-//! number changes nothing.
+//! A pass walks all tenants, and then checks the numbers that are due, the most urgent ones first. It is short: what it does not
+//! come to is left to the next one, which walks anew, so that nothing urgent waits behind what is not. Of each tenant a process
+//! takes some numbers, which is a save, asks Meta, and saves what it learned together with the events that tell of it. So each
+//! difference is told once, whoever walks. A process that dies in between leaves numbers that rest for some minutes, and are
+//! then checked by the next one. An answer that says nothing of a number changes nothing.
 
 mod asking;
 mod at_once;
 mod keeping;
+mod lanes;
 mod passes;
 
 use std::sync::Arc;

@@ -1,32 +1,49 @@
 //! Passes over all tenants, which check the numbers that are due.
 
-use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::NumberChecks;
 use super::asking::{Accounts, Looked};
+use super::lanes::Lanes;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
 use crate::domain::page::PageLimit;
-use crate::domain::standing::{Drift, Pace};
+use crate::domain::standing::{Drift, Pace, Urgency};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{PhoneNumber, PhoneNumberId, Tenant, TenantId};
+use crate::domain::{PhoneNumber, PhoneNumberId, Tenant, TenantId, Timestamp};
 use crate::metrics::NumberDrift;
 
 /// Tenants that are read at once.
 const TENANTS: u32 = 100;
 /// Numbers of one tenant that are checked at once.
 const NUMBERS: usize = 20;
+/// A pass checks numbers for this long. The next one finds the others again, behind those that are more urgent by then.
+const PASS_TIME: Duration = Duration::from_secs(30);
+/// Numbers of one tenant are looked at for this long, however slowly Meta answers.
+const LOOK_TIME: Duration = Duration::from_secs(15);
 
 /// Where a pass is.
 #[derive(Debug, Default)]
 pub struct CheckPass {
     /// Tenants with a number to check.
-    due: VecDeque<TenantId>,
+    due: Lanes,
     /// The last tenant that was read.
     last: Option<TenantId>,
-    has_all: bool,
+    /// When all were read: the checks began then.
+    read_at: Option<Timestamp>,
     /// Numbers that somebody should see to, by the place of what is wrong in [`Drift::ALL`].
     drifted: [i64; Drift::ALL.len()],
+}
+
+impl CheckPass {
+    /// The pass that follows this one: it reads all tenants anew.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self {
+            due: self.due.emptied(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A step of a pass.
@@ -38,25 +55,30 @@ pub struct CheckStep {
     pub is_throttled: bool,
     /// True if the pass is through.
     pub is_through: bool,
+    /// True if it is through because it took long: there is more to check.
+    pub is_cut: bool,
 }
 
 impl NumberChecks {
-    /// Does the next step of a pass: reads some tenants, or checks some numbers of one. After an error it is done again.
+    /// Does the next step of a pass: reads some tenants, or checks some numbers of one, the most urgent ones first. After an error it
+    /// is done again.
     pub async fn step(&self, pass: &mut CheckPass) -> Result<CheckStep, Failure> {
         let mut step = CheckStep {
             asked: 0,
             is_throttled: false,
             is_through: false,
+            is_cut: false,
         };
-        if let Some(id) = pass.due.front().copied() {
-            let is_done = self.check_due(&id, &mut step).await?;
-            if is_done {
-                pass.due.pop_front();
+        match (pass.read_at, pass.due.front()) {
+            (None, _) => self.read_tenants(pass).await?,
+            (Some(began), Some((urgency, id))) => {
+                let is_done = self.check_due(&id, urgency, &mut step).await?;
+                pass.due.had_turn(urgency, is_done);
+                step.is_cut = !pass.due.is_empty() && self.clock.now().since(began) >= PASS_TIME;
             }
-        } else if !pass.has_all {
-            self.read_tenants(pass).await?;
+            (Some(_), None) => {}
         }
-        step.is_through = pass.due.is_empty() && pass.has_all;
+        step.is_through = step.is_cut || (pass.due.is_empty() && pass.read_at.is_some());
         if step.is_through {
             for (drift, count) in Drift::ALL.into_iter().zip(pass.drifted) {
                 self.metrics.numbers_drifted.of(NumberDrift::from(drift)).set(count);
@@ -74,17 +96,22 @@ impl NumberChecks {
                     *count += 1;
                 }
             }
-            if tenant.phone_numbers.iter().any(|number| self.is_due(tenant, number)) {
-                pass.due.push_back(tenant.id);
+            let numbers = tenant.phone_numbers.iter();
+            let urgencies: Vec<Urgency> = numbers.filter_map(|number| self.urgency(tenant, number)).collect();
+            for urgency in Urgency::ALL.into_iter().filter(|one| urgencies.contains(one)) {
+                pass.due.push(urgency, tenant.id);
             }
         }
         pass.last = listed.next;
-        pass.has_all = listed.next.is_none();
+        if listed.next.is_none() {
+            pass.due.begin();
+            pass.read_at = Some(self.clock.now());
+        }
         Ok(())
     }
 
-    fn is_due(&self, tenant: &Tenant, number: &PhoneNumber) -> bool {
-        let Some(every) = self.every else { return false };
+    fn urgency(&self, tenant: &Tenant, number: &PhoneNumber) -> Option<Urgency> {
+        let every = self.every?;
         let pace = Pace {
             every,
             begins: self.began.max(tenant.created_at),
@@ -93,18 +120,25 @@ impl NumberChecks {
         let (_, mark) = tenant.id.as_uuid().as_u64_pair();
         // A departure takes things back at Meta on purpose, which is no drift.
         let is_here = !number.simulated && !tenant.is_leaving(&number.phone_number_id);
-        is_here && number.standing.is_due(self.clock.wall(), pace, mark)
+        let standing = is_here.then_some(&number.standing)?;
+        standing.urgency(self.clock.wall(), pace, mark)
     }
 
-    /// Checks some of the numbers of a tenant that are due. Returns true if that is all.
-    async fn check_due(&self, id: &TenantId, step: &mut CheckStep) -> Result<bool, Failure> {
-        let Some((tenant, due)) = self.take_due(id).await? else {
+    /// Checks some of the numbers of a tenant that are so urgent, or more. Returns true if that is all.
+    async fn check_due(&self, id: &TenantId, urgency: Urgency, step: &mut CheckStep) -> Result<bool, Failure> {
+        let Some((tenant, due)) = self.take_due(id, urgency).await? else {
             return Ok(true);
         };
-        let is_all = due.len() < NUMBERS;
+        let mut is_all = due.len() < NUMBERS;
         let mut looked = Vec::with_capacity(due.len());
         let mut accounts = Accounts::default();
+        let began = self.clock.now();
         for number in due.iter().filter_map(|id| tenant.number(Some(id))) {
+            if !looked.is_empty() && self.clock.now().since(began) >= LOOK_TIME {
+                looked.push((number.phone_number_id.clone(), Looked::NotYet));
+                is_all = false;
+                continue;
+            }
             let found = self.look(&tenant, number, &mut accounts, true).await;
             step.is_throttled |= matches!(found, Looked::Throttled(_));
             looked.push((number.phone_number_id.clone(), found));
@@ -117,15 +151,20 @@ impl NumberChecks {
         Ok(is_all || step.is_throttled)
     }
 
-    /// Takes numbers that are due, so that no other process checks them meanwhile. `None` if there are none any more.
-    async fn take_due(&self, id: &TenantId) -> Result<Option<(SharedTenant, Vec<PhoneNumberId>)>, Failure> {
+    /// Takes the most urgent numbers of those that are so urgent, or more, so that no other process checks them meanwhile. `None` if
+    /// there are none any more.
+    async fn take_due(
+        &self,
+        id: &TenantId,
+        least: Urgency,
+    ) -> Result<Option<(SharedTenant, Vec<PhoneNumberId>)>, Failure> {
         let mut due = Vec::new();
         let taken = self.tenants.change(id, |tenant| {
-            let numbers = tenant.phone_numbers.iter().filter(|number| self.is_due(tenant, number));
-            due = numbers
-                .map(|number| number.phone_number_id.clone())
-                .take(NUMBERS)
-                .collect();
+            let numbers = tenant.phone_numbers.iter();
+            let urgent = numbers.filter_map(|number| Some((self.urgency(tenant, number)?, &number.phone_number_id)));
+            let mut urgent: Vec<_> = urgent.filter(|(urgency, _)| *urgency <= least).collect();
+            urgent.sort_by_key(|(urgency, _)| *urgency);
+            due = urgent.into_iter().map(|(_, id)| id.clone()).take(NUMBERS).collect();
             let now = self.clock.wall();
             for id in &due {
                 if let Some(number) = tenant.number_mut(id) {

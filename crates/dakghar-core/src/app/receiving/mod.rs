@@ -23,6 +23,7 @@ use super::opt_outs::OptOuts;
 use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
+use super::tokens::AppSecrets;
 use crate::domain::message::{Origin, StatusRecord};
 use crate::domain::meta_app::Addressed;
 use crate::domain::opaque::OpaqueSigner;
@@ -126,7 +127,7 @@ impl Receiving {
         (tenants, directory): (Arc<Tenants>, Arc<Directory>),
         opaque: Arc<OpaqueSigner>,
         (holds, opt_outs): (NumberHolds, Arc<OptOuts>),
-        (listening, apps): (Arc<Listening>, Arc<KnownApps>),
+        (listening, apps, app_secrets): (Arc<Listening>, Arc<KnownApps>, AppSecrets),
     ) -> Self {
         let sorter = Sorter {
             events: Events {
@@ -140,7 +141,7 @@ impl Receiving {
         };
         Self {
             calls: Calls::new(&ports),
-            news: News::new(tenants.clone(), ports.clock.clone()),
+            news: News::new(tenants.clone(), app_secrets, ports.clock.clone()),
             histories: Histories::new(tenants, ports.clock.clone()),
             ports,
             receives,

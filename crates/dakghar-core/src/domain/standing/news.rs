@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ASKED_EVERY, AccountStop};
+use super::{ASKED_EVERY, AccountStop, Standing};
 use crate::domain::hold::HoldReason;
+use crate::domain::ids::AppId;
 use crate::domain::tenant::PhoneNumber;
 use crate::domain::time::{Present, Timestamp};
 
@@ -25,6 +26,8 @@ pub struct AccountNews {
     pub kind: NewsKind,
     /// Meta's name of it.
     pub event: Arc<str>,
+    /// The app that it is about, if it names one. It says nothing of numbers that are connected with another.
+    pub app: Option<AppId>,
 }
 
 impl AccountNews {
@@ -36,14 +39,38 @@ impl AccountNews {
     }
 }
 
+impl Standing {
+    /// The date of the last word on stops. One that is ahead was kept by a clock that was, and says nothing.
+    fn last_news(&self, now: Timestamp) -> Option<Timestamp> {
+        let of_stop = self.stop.as_ref().map(|stop| stop.since);
+        // Earlier releases kept only that of a stop.
+        let dates = self.news_at.into_iter().chain(of_stop);
+        dates.filter(|at| *at <= now).max()
+    }
+}
+
 impl PhoneNumber {
     /// Takes an event of its account. Returns false if that changes nothing.
+    ///
+    /// Meta posts out of order, and again. So a stop that is not newer than the last word on stops says nothing, and neither does
+    /// an end that is older. An end of the same date as the stop counts: a check follows it.
     pub fn take_news(&mut self, news: &AccountNews, told_at: Option<Timestamp>, at: Present) -> bool {
         let since = told_at.unwrap_or(at.wall).min(at.wall);
+        let last = self.standing.last_news(at.wall).filter(|_| told_at.is_some());
         let standing = &mut self.standing;
+        let is_stopped = standing.stop.as_ref().is_some_and(|stop| !stop.is_over);
         match news.kind_at(told_at, at.now) {
-            NewsKind::Stops if standing.stop.as_ref().is_some_and(|stop| !stop.is_over) => false,
+            NewsKind::Stops if last.is_some_and(|last| since <= last) => false,
+            NewsKind::Restores if last.is_some_and(|last| since < last || (since == last && !is_stopped)) => false,
+            NewsKind::Stops if is_stopped => {
+                let is_newer = told_at.is_some();
+                if let Some(stop) = standing.stop.as_mut().filter(|_| is_newer) {
+                    (stop.since, standing.news_at) = (since, Some(since));
+                }
+                is_newer
+            }
             NewsKind::Stops => {
+                standing.news_at = told_at.map(|_| since).or(standing.news_at);
                 let was = standing.stop_reason();
                 standing.stop = Some(AccountStop {
                     event: news.event.clone(),
@@ -63,7 +90,12 @@ impl PhoneNumber {
                     .as_mut()
                     .filter(|stop| stop.since <= since && !stop.is_over);
                 let ends = stop.map(|stop| stop.is_over = true).is_some();
-                ends | self.ask_for_check(at.wall)
+                let dated = told_at.map(|_| since).or(standing.news_at);
+                let is_newer = standing.news_at != dated;
+                standing.news_at = dated;
+                // Also behind a check of a moment ago, which could not believe it.
+                standing.is_asked |= ends;
+                ends | is_newer | self.ask_for_check(at.wall)
             }
             NewsKind::Asks => self.ask_for_check(at.wall),
         }

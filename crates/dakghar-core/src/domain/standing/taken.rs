@@ -30,6 +30,7 @@ impl PhoneNumber {
             rests_until: None,
             is_asked: false,
             stop,
+            news_at: before.news_at,
             subscribed_at: before.subscribed_at,
             history: before.history,
         };

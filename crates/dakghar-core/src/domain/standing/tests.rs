@@ -106,6 +106,7 @@ fn news(kind: NewsKind, event: &str) -> AccountNews {
     AccountNews {
         kind,
         event: event.into(),
+        app: None,
     }
 }
 
@@ -327,6 +328,80 @@ fn an_event_that_stops_an_account_holds_at_once_until_another_one_and_a_check_en
 }
 
 #[test]
+fn a_stop_that_is_not_newer_than_the_last_word_says_nothing() {
+    let minute = |minutes: i64| Timestamp::from_millis(10 * HOUR + minutes * 60_000);
+    let now = |minutes: i64| Present::from(minute(minutes));
+    let (stops, restores) = (
+        news(NewsKind::Stops, "DISABLED_UPDATE"),
+        news(NewsKind::Restores, "DISABLED_UPDATE"),
+    );
+    let mut known = number();
+    known.take_seen(sound(), present(1));
+
+    // In order, and the stop again.
+    assert!(known.take_news(&stops, Some(minute(0)), now(1)));
+    assert!(known.take_news(&restores, Some(minute(5)), now(5)));
+    assert!(!known.take_news(&stops, Some(minute(0)), now(6)), "before the check");
+    assert!(known.take_seen(sound(), now(7)));
+    for again in [minute(0), minute(5)] {
+        assert!(!known.take_news(&stops, Some(again), now(8)), "after the check");
+    }
+    assert!(!known.take_news(&restores, Some(minute(5)), now(20)));
+    assert_eq!((known.hold, &known.standing.stop), (None, &None));
+
+    // The end comes first.
+    assert!(known.take_news(&restores, Some(minute(30)), now(30)));
+    assert!(!known.take_news(&stops, Some(minute(25)), now(31)));
+    assert_eq!(known.hold, None);
+
+    // What is newer counts, and so does what has no date.
+    assert!(known.take_news(&stops, Some(minute(35)), now(35)));
+    assert!(known.hold.is_some());
+    assert!(known.take_news(&restores, Some(minute(36)), now(36)));
+    assert!(known.take_seen(sound(), now(37)));
+    assert!(known.take_news(&stops, None, now(38)));
+    assert!(known.hold.is_some());
+}
+
+#[test]
+fn an_end_a_moment_after_a_check_asks_for_another_one() {
+    let mut known = number();
+    known.take_news(&news(NewsKind::Stops, "DISABLED_UPDATE"), Some(at(2)), present(2));
+    known.take_seen(sound(), present(2));
+    assert!(known.hold.is_some() && !known.standing.is_asked);
+    let soon = Present::from(at(2) + ASKED_EVERY / 2);
+    assert!(known.take_news(&news(NewsKind::Restores, "DISABLED_UPDATE"), Some(soon.wall), soon));
+    assert!(known.standing.is_asked);
+}
+
+#[test]
+fn a_later_stop_outlasts_an_end_that_is_older_and_is_believed_for_an_hour_of_its_own() {
+    let minute = |minutes: i64| Timestamp::from_millis(10 * HOUR + minutes * 60_000);
+    let now = |minutes: i64| Present::from(minute(minutes));
+    let mut known = number();
+    known.take_seen(sound(), present(1));
+    known.take_news(&news(NewsKind::Stops, "DISABLED_UPDATE"), Some(minute(0)), now(0));
+    assert!(known.take_news(&news(NewsKind::Stops, "ACCOUNT_OFFBOARDED"), Some(minute(30)), now(30)));
+    assert!(!known.take_news(&news(NewsKind::Restores, "DISABLED_UPDATE"), Some(minute(20)), now(31)));
+    known.take_seen(sound(), now(70));
+    assert!(known.hold.is_some());
+    assert!(known.take_seen(sound(), now(90)));
+    assert_eq!((known.hold, known.standing.stop), (None, None));
+}
+
+#[test]
+fn of_a_number_of_an_earlier_release_the_date_of_its_stop_counts() {
+    let mut known = number();
+    known.standing.stop = Some(AccountStop {
+        event: "DISABLED_UPDATE".into(),
+        since: at(2),
+        is_over: true,
+    });
+    assert!(!known.take_news(&news(NewsKind::Stops, "DISABLED_UPDATE"), Some(at(2)), present(2)));
+    assert!(known.standing.stop.is_some_and(|stop| stop.is_over));
+}
+
+#[test]
 fn the_end_of_the_app_is_told_and_a_stop_of_its_number_asks_for_a_look() {
     let mut known = number();
     known.standing = Standing::of_connected(true);
@@ -427,6 +502,35 @@ fn a_number_that_somebody_has_taken_rests_and_one_that_is_asked_for_does_not_wai
         ..checked
     };
     assert!(asked.is_due(at(7), pace, 0));
+}
+
+#[test]
+fn a_stopped_number_that_is_asked_for_is_the_most_urgent_one() {
+    let pace = Pace {
+        every: CHECKED_EVERY,
+        begins: at(0),
+    };
+    let of = |standing: &Standing| standing.urgency(at(20), pace, 0);
+    let checked = |hours| Standing {
+        checked_at: Some(at(hours)),
+        ..Standing::default()
+    };
+    assert_eq!((of(&checked(20)), of(&checked(1))), (None, Some(Urgency::Due)));
+    assert_eq!(of(&Standing::of_new(false)), Some(Urgency::New));
+    let before = checked(20);
+    let mut asked = before.clone();
+    asked.is_asked = true;
+    assert_eq!(of(&asked), Some(Urgency::Asked));
+    assert!(asked.is_asked_since(&before) && !asked.is_asked_since(&asked));
+    let mut stopped = asked.clone();
+    stopped.stop = Some(AccountStop {
+        event: "DISABLED_UPDATE".into(),
+        since: at(19),
+        is_over: true,
+    });
+    assert_eq!(of(&stopped), Some(Urgency::Stopped));
+    assert!(stopped.is_asked_since(&asked));
+    assert!(Urgency::ALL.is_sorted());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Events of accounts are read for what they say of the standing of numbers.
 
+use dakghar_core::domain::ids::AppId;
 use dakghar_core::domain::standing::{AccountNews, NewsKind};
 
 use super::*;
@@ -41,6 +42,32 @@ fn what_stops_an_account_is_told_from_what_ends_that_and_from_what_asks_for_a_lo
     }
     let news = of_field("phone_number_quality_update", r#"{"event":"THROUGHPUT_UPGRADE"}"#);
     assert_eq!(news.map(|news| news.kind), Some(NewsKind::Asks));
+}
+
+#[test]
+fn an_event_of_a_partner_names_its_app() {
+    for (value, app) in [
+        (
+            r#"{"event":"PARTNER_APP_UNINSTALLED","waba_info":{"waba_id":"7","partner_app_id":"333"}}"#,
+            Some("333"),
+        ),
+        (
+            r#"{"event":"PARTNER_APP_INSTALLED","waba_info":{"waba_id":"7","partner_app_id":333}}"#,
+            Some("333"),
+        ),
+        (
+            r#"{"event":"PARTNER_APP_UNINSTALLED","partner_app_id":"333"}"#,
+            Some("333"),
+        ),
+        (
+            r#"{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"7","partner_app_id":"x"}}"#,
+            None,
+        ),
+        (r#"{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"7"}}"#, None),
+    ] {
+        let news = of_field("account_update", value).unwrap_or_else(|| panic!("{value}"));
+        assert_eq!(news.app.as_ref().map(AppId::as_str), app, "{value}");
+    }
 }
 
 #[test]
