@@ -75,9 +75,14 @@ async function dialogOf(page, button) {
   return popup;
 }
 
+// Clicks what closes the dialog, which may be gone before the click is answered.
+async function leave(popup, button) {
+  await Promise.all([popup.waitForEvent('close'), popup.click(button).catch(() => null)]);
+}
+
 async function finish(popup, choice) {
   await popup.selectOption('#number', asked.number);
-  await Promise.all([popup.waitForEvent('close'), popup.click(choice || '#finish')]);
+  await leave(popup, choice || '#finish');
 }
 
 async function doneOf(page) {
@@ -129,12 +134,12 @@ const scenarios = {
       return new Promise((done) => setTimeout(done, 300));
     });
     seen.forged = await page.isVisible('#trouble');
-    await popup.click('#cancel');
+    await leave(popup, '#cancel');
     seen.abandoned = await trouble(page);
     // Reports are kept a second apart.
     await page.waitForTimeout(1_200);
     popup = await dialogOf(page, '#begin');
-    await popup.click('#error');
+    await leave(popup, '#error');
     seen.error = await trouble(page);
     await shoot(page, 'error');
     popup = await dialogOf(page, '#begin');
