@@ -1,7 +1,7 @@
 //! News of feeds on their way from one task or thread to another.
 
 use dakghar_core::domain::TenantId;
-use dakghar_core::domain::feed::{FeedEnd, FeedEnds, News};
+use dakghar_core::domain::feed::{FeedEnd, FeedEnds, News, TakenMessage};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -40,6 +40,17 @@ impl Told {
     /// Notes that entries without a place have arrived.
     pub(crate) fn put_arrived(&self) {
         self.ends.lock().note_arrived();
+        self.arrived.notify_one();
+    }
+
+    /// Notes that Meta has taken these messages.
+    pub(crate) fn put_taken(&self, taken: impl IntoIterator<Item = TakenMessage>) {
+        {
+            let mut waiting = self.ends.lock();
+            for taken in taken {
+                waiting.note_taken(taken);
+            }
+        }
         self.arrived.notify_one();
     }
 

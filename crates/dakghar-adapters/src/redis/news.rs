@@ -1,4 +1,4 @@
-//! News of feeds between processes, through a channel of Redis.
+//! News between processes, through channels of Redis.
 //!
 //! Redis keeps nothing of it: who does not listen at that moment misses it. So whenever this process has not listened for a
 //! while it says that news were missed. A connection that fell silent is found by what the process tells itself.
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::TenantId;
-use dakghar_core::domain::feed::{FeedEnd, News, Place};
+use dakghar_core::domain::feed::{FeedEnd, News, Place, TakenMessage};
+use dakghar_core::domain::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::ports::FeedNews;
 use futures_util::StreamExt as _;
 use redis::RedisError;
@@ -32,6 +32,10 @@ const ENDPOINTS_CHANNEL: &str = "dakghar:endpoint-changes:1";
 const TENANT_BYTES: usize = 16;
 /// The channel on which processes say that entries have arrived which have no place yet. Its messages are empty.
 const ARRIVALS_CHANNEL: &str = "dakghar:feed-arrivals:1";
+/// The channel on which processes name messages that Meta has taken while a client waits elsewhere.
+const TAKEN_CHANNEL: &str = "dakghar:messages-taken:1";
+/// Bytes of one such message before Meta's id: the ids of its tenant and its own, and the length of Meta's.
+const TAKEN_HEAD_BYTES: usize = 16 + 16 + 2;
 /// Bytes of one feed in a message: the id of its tenant and its last place.
 const FEED_BYTES: usize = 16 + 8;
 /// Feeds in one message.
@@ -92,6 +96,10 @@ impl FeedNews for RedisNews {
         self.shared.going.put_arrived();
     }
 
+    fn tell_taken(&self, taken: TakenMessage) {
+        self.shared.going.put_taken([taken]);
+    }
+
     async fn next(&self) -> News {
         self.shared.come.take().await
     }
@@ -126,7 +134,7 @@ async fn subscribe(redis: &RedisConfig) -> Result<PubSub, RedisError> {
     let mut channel = open_pubsub(redis).await?;
     timeout(
         redis.patience(),
-        channel.subscribe(&[CHANNEL, ENDPOINTS_CHANNEL, ARRIVALS_CHANNEL]),
+        channel.subscribe(&[CHANNEL, ENDPOINTS_CHANNEL, ARRIVALS_CHANNEL, TAKEN_CHANNEL]),
     )
     .await
     .map_err(timed_out)??;
@@ -146,6 +154,11 @@ async fn hear(channel: PubSub, shared: &Shared) {
         }
         if message.get_channel_name() == ARRIVALS_CHANNEL {
             shared.come.put_arrived();
+            continue;
+        }
+        if message.get_channel_name() == TAKEN_CHANNEL {
+            // What cannot be read is found in the store.
+            shared.come.put_taken(decode_taken(message.get_payload_bytes()));
             continue;
         }
         match decode(message.get_payload_bytes()) {
@@ -178,6 +191,7 @@ async fn publish(mut connection: Connection, shared: &Shared) -> RedisError {
                 News::Ends(ends) => (CHANNEL, encode(&ends)),
                 News::Endpoints(tenants) => (ENDPOINTS_CHANNEL, encode_tenants(&tenants)),
                 News::Arrived => (ARRIVALS_CHANNEL, encode(&[])),
+                News::Taken(taken) => (TAKEN_CHANNEL, encode_taken(&taken)),
                 // More than a message can name: the others look by themselves.
                 News::Missed => continue,
             },
@@ -238,9 +252,74 @@ fn decode_tenants(message: &[u8]) -> Option<Vec<TenantId>> {
     is_whole.then(|| tenants.iter().map(tenant).collect())
 }
 
+/// The messages that name what Meta has taken.
+fn encode_taken(taken: &[TakenMessage]) -> Vec<Vec<u8>> {
+    let message = |taken: &[TakenMessage]| {
+        let mut bytes = Vec::with_capacity(taken.len() * 2 * TAKEN_HEAD_BYTES);
+        for TakenMessage { key, wamid } in taken {
+            // A longer one than can be named is found in the store.
+            let Ok(length) = u16::try_from(wamid.as_str().len()) else {
+                continue;
+            };
+            bytes.extend_from_slice(key.tenant_id.as_uuid().as_bytes());
+            bytes.extend_from_slice(key.message_id.as_uuid().as_bytes());
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(wamid.as_str().as_bytes());
+        }
+        bytes
+    };
+    taken.chunks(FEEDS_PER_MESSAGE).map(message).collect()
+}
+
+/// Reads such a message, up to where it is none of ours.
+fn decode_taken(mut message: &[u8]) -> Vec<TakenMessage> {
+    let mut all = Vec::new();
+    while let Some((taken, rest)) = decode_one_taken(message) {
+        all.push(taken);
+        message = rest;
+    }
+    all
+}
+
+fn decode_one_taken(message: &[u8]) -> Option<(TakenMessage, &[u8])> {
+    let (tenant, rest) = message.split_first_chunk::<16>()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (wamid, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let key = MessageKey {
+        tenant_id: TenantId::from_uuid(Uuid::from_bytes(*tenant)),
+        message_id: MessageId::from_uuid(Uuid::from_bytes(*id)),
+    };
+    let wamid = Wamid::parse(std::str::from_utf8(wamid).ok()?).ok()?;
+    Some((TakenMessage { key, wamid }, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_meta_has_taken_is_read_as_it_was_written() {
+        let taken = |n: u128| TakenMessage {
+            key: MessageKey {
+                tenant_id: TenantId::from_uuid(Uuid::from_u128(n << 64 | 7)),
+                message_id: MessageId::from_uuid(Uuid::from_u128(n)),
+            },
+            wamid: Wamid::parse(&format!("wamid.{n}==")).expect("a wamid"),
+        };
+        let all: Vec<TakenMessage> = (0..1_001).map(taken).collect();
+        let messages = encode_taken(&all);
+        let read: Vec<TakenMessage> = messages.iter().flat_map(|message| decode_taken(message)).collect();
+        assert_eq!((messages.len(), read), (3, all.clone()));
+        let whole = &encode_taken(&all[..2])[0];
+        assert_eq!(
+            decode_taken(&whole[..whole.len() - 1]),
+            all[..1],
+            "one that was cut off"
+        );
+        assert_eq!(decode_taken(&[0xff; 40]), []);
+        assert_eq!(decode_taken(&[]), []);
+    }
 
     #[test]
     fn a_message_is_read_as_it_was_written() {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::TenantId;
-use dakghar_core::domain::feed::{FeedEnd, News};
+use dakghar_core::domain::feed::{FeedEnd, News, TakenMessage};
 use dakghar_core::ports::FeedNews;
 
 use super::SqliteStore;
@@ -18,6 +18,9 @@ impl FeedNews for SqliteStore {
 
     /// Each entry has its place at once.
     fn tell_arrived(&self) {}
+
+    /// Whoever waits is in this process, and was told.
+    fn tell_taken(&self, _taken: TakenMessage) {}
 
     async fn next(&self) -> News {
         self.told.take().await

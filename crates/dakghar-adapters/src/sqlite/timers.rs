@@ -109,6 +109,7 @@ fn entry(row: &Row<'_>) -> Read<QueueEntry> {
         slot_at: slot_at.unwrap_or(created_at),
         drive: cells.get()?,
         priority: cells.parse(Priority::parse)?,
+        is_awaited: false,
     })
 }
 

@@ -117,6 +117,7 @@ fn entry(number: u128) -> QueueEntry {
         slot_at: now(),
         drive: 0,
         priority: Priority::Normal,
+        is_awaited: false,
     }
 }
 

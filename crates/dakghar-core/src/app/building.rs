@@ -86,7 +86,7 @@ pub(super) fn callbacks_of(
     tenants: &Arc<Tenants>,
     directory: &Arc<Directory>,
 ) -> CallbacksSetup {
-    let watching = Arc::new(Watching::new(ports));
+    let watching = Arc::new(Watching::new(ports, shared.messages.outcomes().clone()));
     CallbacksSetup {
         ports: ports.clone(),
         messages: shared.messages.clone(),

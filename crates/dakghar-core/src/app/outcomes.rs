@@ -1,7 +1,8 @@
 //! Waiting for what becomes of a message, for clients that want Meta's own answer to it.
 //!
-//! Whoever records an outcome in this process tells it here. What another process records is found in the store, by one look
-//! for all who wait, ever more seldom for each message. Who waits has nothing but a place here, and one that leaves takes it
+//! Whoever calls Meta or records an outcome in this process tells it here. Another process tells that Meta has taken a message as
+//! soon as it knows; that may be lost, and all else that it records is found in the store, by one look for all who wait, ever
+//! more seldom for each message. Who waits has nothing but a place here, and one that leaves takes it
 //! along; nothing of the message depends on it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,7 @@ use futures_util::future::poll_fn;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::domain::feed::TakenMessage;
 use crate::domain::message::{Receipt, SendError};
 use crate::domain::{Message, MessageKey, Status, Wamid};
 use crate::ports::{Clock, MessageStore, Ports, StoreError};
@@ -24,6 +26,8 @@ const WAITING_MAX: usize = 10_000;
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 /// The same where other processes record: nobody tells this one, so it looks as soon as there may be something.
 const FIRST_LOOK_ELSEWHERE: Duration = Duration::from_millis(10);
+/// The same where other processes tell this one.
+const FIRST_LOOK_TOLD: Duration = Duration::from_millis(100);
 /// The shortest time between two looks.
 const LOOKS_APART_MIN: Duration = Duration::from_millis(2);
 /// The age up to which most waits end, and are looked at closely.
@@ -79,12 +83,11 @@ pub struct Outcomes {
     lines: Mutex<Lines>,
 }
 
-#[derive(Default)]
 struct Lines {
     of_messages: HashMap<MessageKey, Line>,
     waiting: usize,
-    /// True if the last outcome was found in the store: whoever sends is another process.
-    is_told_elsewhere: bool,
+    /// The age at which the store is looked at first, by how the last outcome came.
+    first_look: Duration,
     /// Counts them, to name them.
     waits: u64,
 }
@@ -105,18 +108,18 @@ impl Outcomes {
             store: ports.messages.clone(),
             clock: ports.clock.clone(),
             begun: Signal::default(),
-            lines: Mutex::default(),
+            lines: Mutex::new(Lines {
+                of_messages: HashMap::new(),
+                waiting: 0,
+                first_look: FIRST_LOOK,
+                waits: 0,
+            }),
         }
     }
 
     /// Begins to wait for a message that is about to be stored. `None` if as many wait as may.
     pub(super) fn wait_for(self: &Arc<Self>, key: MessageKey) -> Option<OutcomeWait> {
-        let is_told_elsewhere = self.lines.lock().is_told_elsewhere;
-        let first_look = if is_told_elsewhere {
-            FIRST_LOOK_ELSEWHERE
-        } else {
-            FIRST_LOOK
-        };
+        let first_look = self.lines.lock().first_look;
         self.enter(key, first_look)
     }
 
@@ -151,22 +154,45 @@ impl Outcomes {
 
     /// Tells those who wait for it how a message stands now that this process has saved it.
     pub(super) fn tell(&self, message: &Message) {
-        self.say(message, false);
+        self.say(&message.key(), FIRST_LOOK, || Outcome::of(message));
     }
 
-    fn say(&self, message: &Message, is_told_elsewhere: bool) {
+    /// Tells them that Meta has taken a message, which is not stored yet. It stays true whatever becomes of this process: a
+    /// message of which only that is lost is in doubt, as one whose client was told nothing. Returns whether somebody waits
+    /// here.
+    pub(super) fn tell_taken(&self, key: &MessageKey, wamid: &Wamid, receipt: Option<&Receipt>) -> bool {
+        self.say(key, FIRST_LOOK, || {
+            let (wamid, receipt) = (wamid.clone(), receipt.cloned());
+            Some(Outcome::Taken { wamid, receipt })
+        })
+    }
+
+    /// Tells them what other processes say that Meta has taken.
+    pub(super) fn hear(&self, taken: Vec<TakenMessage>) {
+        for TakenMessage { key, wamid } in taken {
+            self.say(&key, FIRST_LOOK_TOLD, || Some(Outcome::Taken { wamid, receipt: None }));
+        }
+    }
+
+    /// Gives the outcome to those who wait for a message. Returns whether there are any.
+    fn say(&self, key: &MessageKey, next_first_look: Duration, outcome: impl FnOnce() -> Option<Outcome>) -> bool {
         let wakers: Vec<Waker> = {
             let mut lines = self.lines.lock();
-            let Some(line) = lines.of_messages.get_mut(&message.key()) else {
-                return;
+            let Some(line) = lines.of_messages.get_mut(key) else {
+                return false;
             };
-            let Some(outcome) = Outcome::of(message) else { return };
+            // The first one counts: what is recorded later says no more about it.
+            if line.outcome.is_some() {
+                return true;
+            }
+            let Some(outcome) = outcome() else { return true };
             line.outcome = Some(outcome);
             let wakers = line.waits.values_mut().filter_map(Option::take).collect();
-            lines.is_told_elsewhere = is_told_elsewhere;
+            lines.first_look = next_first_look;
             wakers
         };
         wakers.into_iter().for_each(Waker::wake);
+        true
     }
 
     /// Waits until somebody waits. To be called by one task of a process, which then looks while somebody does.
@@ -193,7 +219,9 @@ impl Outcomes {
         for keys in self.due().chunks(LOOK_AT_ONCE) {
             for found in self.store.load(keys).await {
                 match found {
-                    Ok(Some(message)) => self.say(&message, true),
+                    Ok(Some(message)) => {
+                        self.say(&message.key(), FIRST_LOOK_ELSEWHERE, || Outcome::of(&message));
+                    }
                     // It may not be stored yet, or be read by the next look.
                     Ok(None) | Err(StoreError::NotReadYet | StoreError::Unreadable(_) | StoreError::Corrupt(_)) => {}
                     Err(error) => return Err(error.into()),

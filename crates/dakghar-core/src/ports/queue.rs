@@ -50,7 +50,8 @@ impl JobKind {
     }
 }
 
-/// The work of a job: its kind, and the record in the store that it is about. A queue keeps nothing else about it.
+/// The work of a job: its kind, and the record in the store that it is about. A queue keeps nothing else of the
+/// record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JobKey {
     /// Send this message.
@@ -79,6 +80,8 @@ pub struct QueueEntry {
     pub drive: u32,
     /// Its order among the entries that are due.
     pub priority: Priority,
+    /// True if a client waits for what Meta answers. An entry that is made again from the store does not say so any more.
+    pub is_awaited: bool,
 }
 
 impl QueueEntry {
@@ -91,6 +94,7 @@ impl QueueEntry {
             slot_at: delivery.slot_at.unwrap_or(message.accepted.created_at),
             drive: delivery.drive,
             priority: message.accepted.priority,
+            is_awaited: false,
         }
     }
 }
@@ -114,6 +118,8 @@ pub struct Job {
     pub key: JobKey,
     /// The drive under which it was queued.
     pub drive: u32,
+    /// True if a client waits for what Meta answers, as far as the queue knows.
+    pub is_awaited: bool,
     finish: Option<oneshot::Sender<Disposition>>,
 }
 
@@ -125,6 +131,7 @@ impl Job {
             Self {
                 key,
                 drive,
+                is_awaited: false,
                 finish: Some(finish),
             },
             finished,

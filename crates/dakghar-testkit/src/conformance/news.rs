@@ -44,7 +44,7 @@ async fn until_told(under_test: &NewsUnderTest, tenant_id: TenantId) -> Place {
                         return end.last;
                     }
                 }
-                News::Endpoints(_) | News::Arrived => {}
+                News::Endpoints(_) | News::Arrived | News::Taken(_) => {}
                 News::Missed => panic!("nothing was lost"),
             }
         }
@@ -105,7 +105,7 @@ pub async fn news_of_many_feeds_at_once_are_all_told(under_test: NewsUnderTest) 
         let next = tokio::time::timeout(Duration::from_mins(1), under_test.news.next());
         match next.await.expect("all are told") {
             News::Ends(ends) => told.extend(ends.into_iter().map(|end| (end.tenant_id, end.last))),
-            News::Endpoints(_) | News::Arrived => {}
+            News::Endpoints(_) | News::Arrived | News::Taken(_) => {}
             News::Missed => panic!("nothing was lost"),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dakghar_core::domain::TenantId;
-use dakghar_core::domain::feed::{FeedEnd, FeedEnds, News};
+use dakghar_core::domain::feed::{FeedEnd, FeedEnds, News, TakenMessage};
 use dakghar_core::ports::FeedNews;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -23,6 +23,8 @@ impl FeedNews for MemoryStore {
     }
 
     fn tell_arrived(&self) {}
+
+    fn tell_taken(&self, _taken: TakenMessage) {}
 
     async fn next(&self) -> News {
         loop {
@@ -89,6 +91,10 @@ impl FeedNews for ProcessNews {
         self.among.note(FeedEnds::note_arrived);
     }
 
+    fn tell_taken(&self, taken: TakenMessage) {
+        self.among.note(|news| news.note_taken(taken.clone()));
+    }
+
     async fn next(&self) -> News {
         loop {
             let news = self.own.news.lock().take();
@@ -115,6 +121,8 @@ impl FeedNews for NoNews {
     fn tell_endpoints(&self, _tenant_id: &TenantId) {}
 
     fn tell_arrived(&self) {}
+
+    fn tell_taken(&self, _taken: TakenMessage) {}
 
     async fn next(&self) -> News {
         pending().await

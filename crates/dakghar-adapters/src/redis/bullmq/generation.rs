@@ -254,6 +254,7 @@ mod tests {
                 slot_at: Timestamp::from_millis(0),
                 drive: 0,
                 priority: Priority::Normal,
+                is_awaited: false,
             };
             generation.add(&[entry], Timestamp::from_millis(0)).await.unwrap();
             for job in handover.take(1).await.unwrap() {

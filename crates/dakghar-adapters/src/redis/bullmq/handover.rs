@@ -133,7 +133,8 @@ impl Handover {
                 return End::Completed;
             }
         };
-        let (offer, finished) = Job::new(key, drive);
+        let (mut offer, finished) = Job::new(key, drive);
+        offer.is_awaited = job::is_awaited(job.data());
         let held = async {
             if self.offered.send(offer).await.is_err() {
                 return End::GivenBack;

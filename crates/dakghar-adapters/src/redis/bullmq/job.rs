@@ -75,13 +75,17 @@ struct Tag {
 struct SendPayload {
     tenant_id: String,
     message_id: String,
+    /// Left out unless a client waits; earlier releases do not read it.
+    #[serde(skip_deserializing, rename = "awaited", skip_serializing_if = "std::ops::Not::not")]
+    is_awaited: bool,
 }
 
 impl SendPayload {
-    fn of(key: &MessageKey) -> Self {
+    fn of(key: &MessageKey, is_awaited: bool) -> Self {
         Self {
             tenant_id: key.tenant_id.to_string(),
             message_id: key.message_id.to_string(),
+            is_awaited,
         }
     }
 
@@ -124,6 +128,13 @@ pub(super) fn read(id: &str, data: &serde_json::Value) -> Result<(JobKey, u32), 
     Ok((key.ok_or(NotOurs::NoWork)?, drive(id)))
 }
 
+/// True if a client waits for what Meta answers to the message of this job.
+pub(super) fn is_awaited(data: &serde_json::Value) -> bool {
+    data.get("awaited")
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(false)
+}
+
 /// The kind of a job, if this release can read its version.
 fn known_kind(Tag { kind, version }: Tag) -> Result<JobKind, NotOurs> {
     let kind = kind.as_deref().unwrap_or(JobKind::Send.as_str());
@@ -162,7 +173,11 @@ pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp, made_at: Option<Syste
         .priority(bullmq_priority(entry.priority))
         // The store decides about attempts.
         .attempts(1);
-    BulkJob::with_options(entry.key.kind().as_str(), SendPayload::of(message), options)
+    BulkJob::with_options(
+        entry.key.kind().as_str(),
+        SendPayload::of(message, entry.is_awaited),
+        options,
+    )
 }
 
 #[cfg(test)]
@@ -226,10 +241,22 @@ mod tests {
             .unwrap()
             .0;
         assert_eq!(
-            serde_json::to_string(&SendPayload::of(&key)).unwrap(),
+            serde_json::to_string(&SendPayload::of(&key, false)).unwrap(),
             format!(r#"{{"tenantId":"{TENANT}","messageId":"{MESSAGE}"}}"#)
         );
         assert_eq!(JobKey::Send(key).kind().as_str(), "send");
+    }
+
+    #[test]
+    fn a_send_that_is_awaited_says_so_to_who_can_read_it() {
+        let data = json!({"tenantId": TENANT, "messageId": MESSAGE});
+        assert!(!is_awaited(&data));
+        let JobKey::Send(key) = read(MESSAGE, &data).unwrap().0;
+        let data = serde_json::to_value(SendPayload::of(&key, true)).unwrap();
+        assert_eq!(data, json!({"tenantId": TENANT, "messageId": MESSAGE, "awaited": true}));
+        assert!(is_awaited(&data));
+        assert_eq!(read(MESSAGE, &data).unwrap().0, JobKey::Send(key));
+        assert!(!is_awaited(&json!({"awaited": "yes"})));
     }
 
     #[test]

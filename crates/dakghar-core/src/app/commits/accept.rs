@@ -20,6 +20,8 @@ pub(in crate::app) struct AcceptCommit {
     level: f64,
     /// Its place among the messages of the tenant that wait, if the tenant has a limit.
     place: Option<WaitingPlace>,
+    /// True if a client waits for what Meta answers.
+    pub(in crate::app) is_awaited: bool,
 }
 
 impl AcceptCommit {
@@ -29,6 +31,7 @@ impl AcceptCommit {
             message,
             level: number.level(),
             place,
+            is_awaited: false,
         }
     }
 
@@ -86,7 +89,16 @@ pub(super) async fn commit(
     let mut released = Vec::with_capacity(batch.len());
     let mut places = Vec::with_capacity(batch.len());
     let mut measured = Vec::with_capacity(batch.len());
-    for (AcceptCommit { mut message, place, .. }, slot) in batch.into_iter().zip(&slots) {
+    for (
+        AcceptCommit {
+            mut message,
+            place,
+            is_awaited,
+            ..
+        },
+        slot,
+    ) in batch.into_iter().zip(&slots)
+    {
         let slot_at = match slot {
             Slot::Now(_) => reserved.next(),
             Slot::Own | Slot::Later(_) => message.delivery.slot_at,
@@ -98,7 +110,7 @@ pub(super) async fn commit(
             message.accepted.created_at,
             message.accepted.trace,
         ));
-        released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
+        released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later(), is_awaited)));
         messages.push(message);
         places.push(place);
     }

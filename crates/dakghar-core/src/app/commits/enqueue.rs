@@ -21,15 +21,16 @@ pub(in crate::app) struct Enqueue {
 impl Enqueue {
     /// A message that has its slot.
     pub(in crate::app) fn of(message: &Message) -> Self {
-        Self::reserving(message, None)
+        Self::reserving(message, None, false)
     }
 
-    /// A message whose slot is reserved on the way.
-    pub(super) fn reserving(message: &Message, slot: Option<SlotAsk>) -> Self {
-        Self {
-            entry: QueueEntry::of(message),
-            slot,
-        }
+    /// A message whose slot is reserved on the way, and that a client may wait for.
+    pub(super) fn reserving(message: &Message, slot: Option<SlotAsk>, is_awaited: bool) -> Self {
+        let entry = QueueEntry {
+            is_awaited,
+            ..QueueEntry::of(message)
+        };
+        Self { entry, slot }
     }
 }
 

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::changed::{ChangedEndpoints, EndpointsChanged};
 use crate::app::failure::Failure;
+use crate::app::outcomes::Outcomes;
 use crate::domain::TenantId;
 use crate::domain::feed::{FeedEnd, News, Place};
 use crate::metrics::Metrics;
@@ -29,6 +30,8 @@ const FEEDS_AT_ONCE: usize = 500;
 
 /// Tells readers of feeds when there is more.
 pub struct Watching {
+    /// Those who wait for Meta's answers hear of them by the same news.
+    outcomes: Arc<Outcomes>,
     feed: Arc<dyn FeedStore>,
     news: Arc<dyn FeedNews>,
     metrics: Arc<Metrics>,
@@ -66,8 +69,9 @@ impl Line {
 }
 
 impl Watching {
-    pub(in crate::app) fn new(ports: &Ports) -> Self {
+    pub(in crate::app) fn new(ports: &Ports, outcomes: Arc<Outcomes>) -> Self {
         Self {
+            outcomes,
             feed: ports.feed.clone(),
             news: ports.news.clone(),
             metrics: ports.metrics.clone(),
@@ -125,6 +129,10 @@ impl Watching {
             }
             News::Arrived => {
                 self.arrivals.raise();
+                Ok(())
+            }
+            News::Taken(taken) => {
+                self.outcomes.hear(taken);
                 Ok(())
             }
             News::Missed => {

@@ -89,7 +89,7 @@ impl Accepting {
     /// Accepts one message of the tenant.
     pub async fn accept(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
         let to = request.to.was_national.then(|| request.to.text.clone());
-        let accepted = self.accept_as_read(tenant, request, |_| ()).await?;
+        let accepted = self.accept_as_read(tenant, request, |_| false).await?;
         Ok(AcceptedMessage { to, ..accepted })
     }
 
@@ -102,7 +102,10 @@ impl Accepting {
     ) -> Result<(AcceptedMessage, Option<OutcomeWait>), Failure> {
         let is_for_later = request.send_at.is_some();
         let mut wait = None;
-        let watch = |key| wait = self.outcomes.wait_for(key);
+        let watch = |key| {
+            wait = self.outcomes.wait_for(key);
+            wait.is_some()
+        };
         let accepted = self.accept_as_read(tenant, request, watch).await?;
         if accepted.duplicate {
             wait = self.outcomes.wait_for_stored(MessageKey {
@@ -121,7 +124,7 @@ impl Accepting {
         &self,
         tenant: &SharedTenant,
         request: SendRequest,
-        entering: impl FnOnce(MessageKey) + Send,
+        is_awaited: impl FnOnce(MessageKey) -> bool + Send,
     ) -> Result<AcceptedMessage, Failure> {
         let number = Self::number_of(tenant, &request)?;
         if let Some(refusal) = Self::refusal_of_new(tenant, number, &request) {
@@ -136,9 +139,9 @@ impl Accepting {
             Ok(place) => place,
             Err(full) => return self.find_repeated(tenant, &request).await?.ok_or(full),
         };
-        let (commit, entered) = self.entering(tenant, number, request, place);
+        let (mut commit, entered) = self.entering(tenant, number, request, place);
         // Before it is stored: from then on any worker may send it.
-        entering(MessageKey {
+        commit.is_awaited = is_awaited(MessageKey {
             tenant_id: tenant.id,
             message_id: entered.message_id,
         });

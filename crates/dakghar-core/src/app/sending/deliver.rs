@@ -4,7 +4,8 @@
 //!
 //! - before the claim: the message is still queued, and its timer brings it back;
 //! - after the claim, before or during the call: the lease expires and the message becomes `in_doubt`;
-//! - after the call, before its outcome is saved: the message becomes `in_doubt` as well. The status webhook carries
+//! - after the call, before its outcome is saved: the message becomes `in_doubt` as well, also where its client was told
+//!   already that Meta has it. The status webhook carries
 //!   our callback data and tells the outcome. Where the store is away, the outcome is kept on this machine; see
 //!   [`super::replay`].
 //!
@@ -24,6 +25,7 @@ use super::prepare::{ClaimedSend, PreparedSend};
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
+use crate::domain::feed::TakenMessage;
 use crate::domain::message::{
     DeadReason, Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status,
 };
@@ -110,6 +112,7 @@ impl Sending {
                 self.gate.allowances.note(number, app, &outcome, used.into_inner());
             }
             say_outcome(&mut call_span, &outcome);
+            self.tell_taken(&message, &outcome, job.is_awaited);
             (outcome, Some(ended_at))
         };
         self.ports.metrics.attempts.of(Attempt::from(&outcome)).inc();
@@ -123,6 +126,21 @@ impl Sending {
             ended_at,
             _place: place,
             _in_hand: in_hand,
+        }
+    }
+
+    /// Tells a client that waits that Meta has taken its message, before that is stored.
+    fn tell_taken(&self, message: &Message, outcome: &SendOutcome, is_awaited: bool) {
+        let SendOutcome::Accepted { wamid, receipt, .. } = outcome else {
+            return;
+        };
+        let (key, peer_id) = (message.key(), message.accepted.peer_id.as_ref());
+        let receipt = receipt.beyond(peer_id.map(WaId::as_str));
+        let waits_here = self.messages.outcomes().tell_taken(&key, wamid, receipt.as_ref());
+        // What Meta says of a person goes through the store only.
+        if is_awaited && !waits_here && receipt.is_none() {
+            let wamid = wamid.clone();
+            self.ports.news.tell_taken(TakenMessage { key, wamid });
         }
     }
 

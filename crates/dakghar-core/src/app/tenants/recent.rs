@@ -1,11 +1,16 @@
 //! A cache of values that were read a moment ago, each with a lifetime.
+//!
+//! A store pays for each read more than for each value. So whoever reads takes along what else is in use and will have to be
+//! read again soon.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use parking_lot::Mutex;
 
 use crate::domain::Timestamp;
 use crate::ports::Clock;
@@ -14,6 +19,12 @@ use crate::ports::Clock;
 const VALUES_MAX: u64 = 100_000;
 /// The real time for which a value that is too old to be used may still take up memory.
 const KEPT_LONGER: Duration = Duration::from_secs(60);
+/// Values in use of which the cache keeps account, to read them together.
+const IN_USE_MAX: usize = 1_000;
+/// Values that one read takes along.
+const ALONG_MAX: usize = 200;
+/// The lifetimes since its last use for which a value is in use.
+const IN_USE_FOR: u32 = 3;
 
 /// Values by key, each for a limited time.
 pub(super) struct Recent<K, V> {
@@ -24,6 +35,10 @@ pub(super) struct Recent<K, V> {
     ttl: Duration,
     /// The age from which a value is to be read again, so that one in use is never missing.
     old_after: Duration,
+    /// The age from which a value in use is read along with others.
+    along_after: Duration,
+    /// When values were used last, by their keys.
+    in_use: Mutex<HashMap<K, Timestamp>>,
     /// Counts the calls that made it forget a value.
     forgotten: AtomicU64,
 }
@@ -49,7 +64,7 @@ pub(super) struct Reading {
 
 impl<K, V> Recent<K, V>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     pub(super) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
@@ -61,6 +76,8 @@ where
             clock,
             ttl,
             old_after: ttl / 2,
+            along_after: ttl / 4,
+            in_use: Mutex::default(),
             forgotten: AtomicU64::new(0),
         }
     }
@@ -68,6 +85,7 @@ where
     pub(super) fn get(&self, key: &K) -> Option<Remembered<V>> {
         let entry = self.cache.get(key)?;
         let now = self.clock.now();
+        self.note_use(key, now);
         // A clock that was set back must not make a value young again.
         if now >= entry.read_at + self.ttl || entry.read_at >= now + self.ttl {
             return None;
@@ -77,6 +95,29 @@ where
             value: entry.value.clone(),
             is_to_be_read_again: is_old && !entry.is_being_read_again.swap(true, Ordering::Relaxed),
         })
+    }
+
+    fn note_use(&self, key: &K, now: Timestamp) {
+        let mut in_use = self.in_use.lock();
+        if let Some(used_at) = in_use.get_mut(key) {
+            *used_at = now;
+        } else if in_use.len() < IN_USE_MAX {
+            in_use.insert(key.clone(), now);
+        }
+    }
+
+    /// Returns the keys of other values that are in use and soon too old. Nobody else is told to read these again.
+    pub(super) fn take_along(&self) -> Vec<K> {
+        let now = self.clock.now();
+        let mut in_use = self.in_use.lock();
+        in_use.retain(|_, used_at| *used_at <= now && now.since(*used_at) < self.ttl * IN_USE_FOR);
+        let is_due = |key: &&K| {
+            self.cache.get(*key).is_none_or(|entry| {
+                let is_old = now.since(entry.read_at) >= self.along_after;
+                is_old && !entry.is_being_read_again.swap(true, Ordering::Relaxed)
+            })
+        };
+        in_use.keys().filter(is_due).take(ALONG_MAX).cloned().collect()
     }
 
     /// Begins a read. Must be called before the store is.
@@ -89,10 +130,7 @@ where
 
     /// Remembers the values that were read. If any value was forgotten meanwhile, remembers nothing: the values may be
     /// from before a change.
-    pub(super) fn keep(&self, reading: &Reading, values: &[(K, V)])
-    where
-        K: Clone,
-    {
+    pub(super) fn keep(&self, reading: &Reading, values: &[(K, V)]) {
         for (key, value) in values {
             let entry = Entry {
                 value: value.clone(),
@@ -117,8 +155,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
-
     use super::*;
     use crate::domain::Present;
 
@@ -175,6 +211,34 @@ mod tests {
             *clock.0.lock() = now;
             assert_eq!(get(&recent).is_some(), is_used, "at {now}");
         }
+    }
+
+    #[test]
+    fn what_is_in_use_is_read_along_with_others_before_it_is_too_old() {
+        let (recent, clock) = recent();
+        recent.keep(&recent.begin_reading(), &[(1, "used"), (2, "not used")]);
+        assert_eq!(get(&recent), Some(("used", false)));
+        assert_eq!(recent.take_along(), [], "it is young");
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL / 4;
+        assert_eq!(recent.take_along(), [1]);
+        assert_eq!(recent.take_along(), [], "somebody reads it already");
+        recent.keep(&recent.begin_reading(), &[(1, "again")]);
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL * 2;
+        assert_eq!(recent.take_along(), [1], "it was used not long ago");
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL * IN_USE_FOR;
+        assert_eq!(recent.take_along(), [], "nobody uses it any more");
+    }
+
+    #[test]
+    fn account_is_kept_of_so_many_values_in_use_and_no_more() {
+        let clock = Arc::new(SetClock(Mutex::new(Timestamp::from_millis(0))));
+        let recent: Recent<usize, ()> = Recent::new(clock.clone(), TTL);
+        let all: Vec<(usize, ())> = (0..IN_USE_MAX * 2).map(|key| (key, ())).collect();
+        recent.keep(&recent.begin_reading(), &all);
+        assert!(all.iter().all(|(key, ())| recent.get(key).is_some()));
+        assert_eq!(recent.in_use.lock().len(), IN_USE_MAX);
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL / 2;
+        assert_eq!(recent.take_along().len(), ALONG_MAX);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! How far feeds go, as it is told from one part of the installation to another.
+//! How far feeds go, and what else one part of the installation tells another.
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::ids::TenantId;
+use super::super::ids::{MessageKey, TenantId, Wamid};
 use super::place::Place;
 
 /// Tenants whose news wait to be taken. Above that, news are missed rather than kept.
@@ -17,7 +17,19 @@ pub struct FeedEnd {
     pub last: Place,
 }
 
-/// What is told of feeds.
+/// Messages whose news wait to be taken. Further ones are found in the store.
+pub const TAKEN_MAX: usize = 10_000;
+
+/// A message that Meta has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenMessage {
+    /// The message.
+    pub key: MessageKey,
+    /// Meta's id of it.
+    pub wamid: Wamid,
+}
+
+/// What one process of an installation tells another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// These feeds have more entries than before, each named once.
@@ -26,6 +38,8 @@ pub enum News {
     Endpoints(Vec<TenantId>),
     /// Entries have arrived that have no place yet, of any feed.
     Arrived,
+    /// Meta has taken these messages, whose clients wait for its answers.
+    Taken(Vec<TakenMessage>),
     /// Something may have been told and lost, of any feed and any endpoint.
     Missed,
 }
@@ -35,6 +49,7 @@ pub enum News {
 pub struct FeedEnds {
     ends: HashMap<TenantId, Place>,
     endpoints: HashSet<TenantId>,
+    taken: Vec<TakenMessage>,
     has_arrived: bool,
     has_missed: bool,
 }
@@ -64,6 +79,13 @@ impl FeedEnds {
         self.has_arrived = true;
     }
 
+    /// Notes that Meta has taken a message.
+    pub fn note_taken(&mut self, taken: TakenMessage) {
+        if self.taken.len() < TAKEN_MAX {
+            self.taken.push(taken);
+        }
+    }
+
     /// Notes that news may have been lost.
     pub const fn miss(&mut self) {
         self.has_missed = true;
@@ -71,6 +93,9 @@ impl FeedEnds {
 
     /// Takes what is there; `None` if there is nothing.
     pub fn take(&mut self) -> Option<News> {
+        if !self.taken.is_empty() {
+            return Some(News::Taken(std::mem::take(&mut self.taken)));
+        }
         if std::mem::take(&mut self.has_arrived) {
             return Some(News::Arrived);
         }

@@ -23,7 +23,7 @@ use super::webhook::{EventReason, WebhookEvent};
 
 pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
-pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
+pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News, TakenMessage};
 pub use filter::{EntryFilter, KindPattern};
 pub use kind::{
     ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, NUMBER_CHANGED, OWN_KINDS,

@@ -134,6 +134,7 @@ fn entry(message: &Message) -> QueueEntry {
         slot_at: message.delivery.slot_at.expect("the message has a slot"),
         drive: message.delivery.drive,
         priority: message.accepted.priority,
+        is_awaited: false,
     }
 }
 

@@ -59,6 +59,7 @@ pub(in crate::mongo) fn decode_entry(raw: &RawDocument) -> Result<QueueEntry, Un
         slot_at,
         drive: read.count("drive", read.some("drive", raw.get_i64("drive").ok())?)?,
         priority: read.some("priority", Priority::parse(text("priority")?))?,
+        is_awaited: false,
     })
 }
 
