@@ -114,13 +114,14 @@ impl Tokens {
         self.described(token).unwrap_or_else(|| Token::plain(token))
     }
 
-    /// A token that lasts 60 days in place of this one, which stays as it is.
-    pub(crate) fn renew(&self, token: &str, now: i64) -> Token {
+    /// A token of this app that lasts 60 days in place of this one, which stays as it is.
+    pub(crate) fn renew(&self, token: &str, app_id: &str, now: i64) -> Token {
         let before = self.get(token);
         let mut known = self.known.lock();
         known.renewed += 1;
         let renewed = Token {
             token: format!("{token}-renewed-{}", known.renewed),
+            app_id: Some(app_id.to_owned()),
             expires_at: now + RENEWED_FOR,
             ..before
         };

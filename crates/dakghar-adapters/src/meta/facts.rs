@@ -27,6 +27,15 @@ pub(super) fn short(fields: &Fields<'_>, name: &str) -> Option<Arc<str>> {
     (!text.is_empty()).then(|| text[..end].into())
 }
 
+/// A yes or a no of Meta's, if it says either.
+pub(super) fn flag(fields: &Fields<'_>, name: &str) -> Option<bool> {
+    match fields.get(name)?.get() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
 /// A number, if it has an id.
 pub(super) fn number(fields: &Fields<'_>) -> Option<NumberFacts> {
     let id = PhoneNumberId::parse(&fields.text("id")?).ok()?;
@@ -37,7 +46,7 @@ pub(super) fn number(fields: &Fields<'_>) -> Option<NumberFacts> {
         verified_name: short(fields, "verified_name"),
         status: short(fields, "status"),
         platform: short(fields, "platform_type"),
-        is_on_app: fields.get("is_on_biz_app").is_some_and(|raw| raw.get() == "true"),
+        is_on_app: flag(fields, "is_on_biz_app"),
         code_verification: short(fields, "code_verification_status"),
         quality: short(fields, "quality_rating"),
         messaging_limit: short(fields, limit),
@@ -77,9 +86,18 @@ mod tests {
             r#"{"id":501,"display_phone_number":"+1 555","throughput":{"level":"HIGH"},"is_on_biz_app":true}"#,
         );
         let read = number(&fields.expect("an object")).expect("a number");
-        assert_eq!((read.id.as_str(), read.is_on_app), ("501", true));
+        assert_eq!((read.id.as_str(), read.is_on_app), ("501", Some(true)));
         assert_eq!(read.messages_per_second(), Some(20));
         assert_eq!(read.status, None);
+        for (said, is_on_app) in [
+            (r#","is_on_biz_app":false"#, Some(false)),
+            (r#","is_on_biz_app":null"#, None),
+            ("", None),
+        ] {
+            let json = format!(r#"{{"id":501{said}}}"#);
+            let read = number(&Fields::parse(&json).expect("an object")).expect("a number");
+            assert_eq!(read.is_on_app, is_on_app, "{json}");
+        }
         let fields = Fields::parse(r#"{"display_phone_number":"+1 555"}"#).expect("an object");
         assert_eq!(number(&fields), None);
     }

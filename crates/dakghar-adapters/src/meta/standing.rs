@@ -6,6 +6,7 @@ use dakghar_core::domain::graph_error::GraphRefusal;
 use dakghar_core::domain::ids::WabaId;
 use dakghar_core::domain::standing::SeenNumber;
 
+use super::facts::flag;
 use super::lenient_json::{Fields, elements};
 
 /// The fields of a number that are looked at, all in one call.
@@ -69,14 +70,6 @@ fn url(fields: &Fields<'_>, name: &str) -> Option<Arc<str>> {
     let url = fields.text(name)?;
     let is_one = (1..=URL_BYTES_MAX).contains(&url.len());
     is_one.then(|| Arc::from(&*url))
-}
-
-fn flag(fields: &Fields<'_>, name: &str) -> Option<bool> {
-    match fields.get(name)?.get() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

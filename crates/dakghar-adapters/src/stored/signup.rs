@@ -123,7 +123,8 @@ struct NumberFields {
     verified_name: Option<String>,
     status: Option<String>,
     platform: Option<String>,
-    is_on_app: bool,
+    #[serde(default)]
+    is_on_app: Option<bool>,
     code_verification: Option<String>,
     quality: Option<String>,
     messaging_limit: Option<String>,

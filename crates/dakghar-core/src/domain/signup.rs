@@ -12,6 +12,7 @@ mod link;
 mod state;
 mod step;
 mod trouble;
+mod wants;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,18 +232,6 @@ impl Signup {
         }
     }
 
-    /// True if it cannot go on without another code.
-    pub fn needs_code(&self) -> bool {
-        self.state.is_under_way() && self.sealed_token.is_none() && self.sealed_code.is_none()
-    }
-
-    /// True if it goes on with the number's own PIN.
-    pub fn needs_pin(&self) -> bool {
-        let error = self.trouble.as_ref().and_then(|trouble| trouble.error.as_ref());
-        let wants_pin = error.is_some_and(|error| error.code.is_some_and(|code| codes::wants_pin(code, error.subcode)));
-        self.state == SignupState::Stopped && self.step == SignupStep::Register && wants_pin
-    }
-
     /// The number, once it is known which one.
     pub fn number_id(&self) -> Option<&PhoneNumberId> {
         self.number.as_ref().map(|number| &number.id)
@@ -278,7 +267,7 @@ impl Signup {
     }
 
     /// Notes that the step did not succeed. It is tried again after `wait`; without one, or after [`TRIES_MAX`] tries, the
-    /// signup stops, or leaves out a step that is `optional`.
+    /// signup stops, or leaves out a step that is `optional`. A token that is of no use for a step that is needed is let go.
     pub fn fail(&mut self, trouble: Trouble, wait: Option<Duration>, optional: bool, now: Timestamp) {
         let is_last = wait.is_some_and(|wait| !self.may_try_again(now + wait));
         let (wait, trouble) = if is_last {
@@ -291,18 +280,30 @@ impl Signup {
             return self.pass(StepEnd::Failed, Some(advice), error, now);
         }
         self.tries += 1;
-        self.trouble = Some(trouble);
         self.next_at = wait.map(|wait| now + wait);
         self.updated_at = now;
         self.lease = None;
         if wait.is_none() {
             self.state = SignupState::Stopped;
+            if trouble.wants_token(self.step) {
+                self.forget_token();
+            }
         }
+        self.trouble = Some(trouble);
+    }
+
+    /// The time at which its code was exchanged, if that is behind it.
+    pub fn exchanged_at(&self) -> Option<Timestamp> {
+        let mut records = self.records.iter();
+        let exchanged = records.find(|record| record.step == SignupStep::Exchange);
+        exchanged.map(|record| record.at)
     }
 
     /// True if Meta says that the number is used with the WhatsApp Business app.
     pub fn is_on_app(&self) -> bool {
-        self.number.as_ref().is_some_and(|number| number.is_on_app)
+        self.number
+            .as_ref()
+            .is_some_and(|number| number.is_on_app == Some(true))
     }
 
     /// True if the present step may be tried again at this time: as long as Meta takes a request of an app, or a few times.
@@ -310,10 +311,7 @@ impl Signup {
         if !self.step.is_of_app() {
             return self.tries + 1 < TRIES_MAX;
         }
-        let mut records = self.records.iter();
-        let exchanged = records.find(|record| record.step == SignupStep::Exchange);
-        let from = exchanged.map_or(self.created_at, |record| record.at);
-        at < from + APP_SYNC_LIFE
+        at < self.exchanged_at().unwrap_or(self.created_at) + APP_SYNC_LIFE
     }
 
     /// The wait before the present step is tried again after an answer that said neither yes nor no.

@@ -1,11 +1,13 @@
 //! Signups: from a code to a number that sends, whatever Meta says, and wherever a process dies.
 
+mod claims;
 mod coexistence;
 mod crashes;
 mod leaving;
 mod links;
 mod rounds;
 mod settings;
+mod waits;
 
 use dakghar_core::app::{NewNumberSignup, SignupRetry, pin_purpose, token_purpose};
 use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
@@ -309,7 +311,9 @@ fn what_is_registered_already_is_not_registered_again_nor_what_is_on_a_phone() {
     });
     in_each_kind(|world: &World| {
         world.customer_finishes();
-        world.onboarding.change_number("501", |number| number.is_on_app = true);
+        world
+            .onboarding
+            .change_number("501", |number| number.is_on_app = Some(true));
         let (_, tenant, signup) = world.after_signup();
         assert_eq!(
             end_of(&signup, SignupStep::Register).map(|(end, _)| end),
@@ -369,7 +373,7 @@ fn a_number_or_an_account_of_another_tenant_is_refused() {
 }
 
 #[test]
-fn a_number_that_another_tenant_gets_meanwhile_is_refused_at_the_end() {
+fn a_number_that_another_tenant_gets_meanwhile_is_left_alone() {
     in_each_kind(|world: &World| {
         world.customer_finishes();
         world.onboarding.refuse_next("register", 133_006);
@@ -382,7 +386,13 @@ fn a_number_that_another_tenant_gets_meanwhile_is_refused_at_the_end() {
         let stopped = world.stored_signup(&signup);
         assert_eq!(
             (stopped.step, reason(&stopped)),
-            (SignupStep::Tenant, Some(Reason::NumberTaken))
+            (SignupStep::Register, Some(Reason::NumberTaken))
+        );
+        let journal = world.onboarding.journal();
+        assert_eq!(
+            journal,
+            ["exchange code-1", "subscribe 900 the app's own URL"],
+            "nothing was done to it"
         );
         assert!(world.connected_number(&tenant, "501").is_none() && world.connected_number(&other, "501").is_some());
     });

@@ -124,7 +124,7 @@ pub(crate) async fn exchange(
         if known.app_id.is_some_and(|of| of != id) {
             return Err(GraphError::of(190));
         }
-        let renewed = state.known_tokens.renew(&old, now_seconds());
+        let renewed = state.known_tokens.renew(&old, &id, now_seconds());
         Ok(
             json!({ "access_token": renewed.token, "token_type": "bearer", "expires_in": renewed.expires_at - now_seconds() }),
         )

@@ -81,6 +81,30 @@ async fn a_code_is_taken_once_and_for_as_long_as_it_lives() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_made_up_is_of_one_app_and_another_one_is_told_so() {
+    let sim = with_account().await;
+    let given = token(&sim).await;
+    let old = format!(
+        "oauth/access_token?grant_type=fb_exchange_token&client_id=5&client_secret={SECRET}&fb_exchange_token=long-ago"
+    );
+    let renewed = ask(&sim, Method::GET, &old, "", None).await.1;
+    let renewed = renewed["access_token"].as_str().unwrap().to_owned();
+    for token in [given, renewed] {
+        let path = format!("debug_token?input_token={token}");
+        let own = ask(&sim, Method::GET, &path, &format!("5|{SECRET}"), None).await.1;
+        assert_eq!(own["data"]["app_id"], "5", "{own}");
+        let (status, other) = ask(&sim, Method::GET, &path, &format!("6|{SECRET}"), None).await;
+        assert_eq!(
+            (status.as_u16(), &other["error"]["code"]),
+            (400, &json!(100)),
+            "{other}"
+        );
+        let words = other["error"]["message"].as_str().unwrap();
+        assert!(words.contains("did not match the Viewing App"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_and_its_number_are_connected_step_by_step() {
     let sim = with_account().await;
     let token = token(&sim).await;

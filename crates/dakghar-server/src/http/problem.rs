@@ -126,6 +126,12 @@ pub(super) fn status_of(code: ErrorCode) -> StatusCode {
     StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// Returns the header that says when to come again, in whole seconds, if the problem tells it.
+pub(super) fn retry_after_of(problem: &Problem) -> Option<HeaderValue> {
+    let seconds = problem.retry_after?.as_millis().div_ceil(1000).max(1);
+    Some(HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)))
+}
+
 /// Makes the answer to a request that failed. `headers` are those of the answer so far, such as `Allow`.
 pub(super) fn answer(problem: &Problem, request_id: &str, version: Version, headers: HeaderMap) -> Response {
     let kind = type_of(problem.code);
@@ -135,12 +141,8 @@ pub(super) fn answer(problem: &Problem, request_id: &str, version: Version, head
     *response.headers_mut() = headers;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    if let Some(after) = problem.retry_after {
-        let seconds = after.as_millis().div_ceil(1000).max(1);
-        headers.insert(
-            RETRY_AFTER,
-            HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
-        );
+    if let Some(after) = retry_after_of(problem) {
+        headers.insert(RETRY_AFTER, after);
     }
     match problem.code {
         ErrorCode::Unauthenticated => {

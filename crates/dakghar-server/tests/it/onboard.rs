@@ -453,6 +453,26 @@ async fn a_customer_brings_the_pin_or_another_code() {
 }
 
 #[tokio::test]
+async fn a_customer_who_left_out_a_permission_is_led_back_to_the_dialog() {
+    let world = world().await;
+    world.onboarding.refuse_next("subscribe", 200);
+    let (link, opened) = world.opened().await;
+    world.brings(&opened, "", json!({"code": "canary-code"})).await;
+    world.works().await;
+    let path = format!("{}/status", opened.path);
+    let status = world.get(&path, Some(&opened.cookie)).await.json;
+    assert_eq!(
+        (&status["state"], &status["next"], &status["reason"]),
+        (&json!("stopped"), &json!("dialog"), &json!("scope_missing"))
+    );
+    let shown = world.signup(&link).await;
+    assert_eq!(
+        (&shown["needsCode"], &shown["reason"]),
+        (&json!(true), &json!("meta_refused"))
+    );
+}
+
+#[tokio::test]
 async fn the_page_runs_the_configuration_of_the_app_that_the_link_names() {
     let world = world().await;
     let app = json!({"appId": "333", "name": "Partner", "secret": "secret-of-the-partner"});

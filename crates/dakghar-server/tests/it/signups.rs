@@ -72,7 +72,8 @@ async fn begun(service: &Service, tenant: &TestTenant, body: &Value) -> String {
 #[tokio::test]
 async fn a_number_of_the_app_is_shown_as_one_with_its_requests_and_its_history() {
     let (service, tenant, meta) = service().await;
-    meta.onboarding.change_number("501", |number| number.is_on_app = true);
+    meta.onboarding
+        .change_number("501", |number| number.is_on_app = Some(true));
     let wrong = json!({"code": "canary-code", "event": "a b"});
     let refused = service.post(&path(&tenant), &wrong).await;
     assert_eq!(

@@ -6,7 +6,7 @@ use dakghar_core::ports::StoreError;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, known_app, onboarding_at};
 use crate::sockets::{Server, start};
 
 const ATTACKED: &str = "203.0.113.7";
@@ -83,6 +83,27 @@ async fn an_address_with_many_wrong_keys_is_answered_unseen_and_its_neighbours_a
     service.clock.advance(Duration::from_secs(12));
     assert_eq!(told(ATTACKED, &path_b, &unknown_key()).await, 404);
     assert_eq!(told(ATTACKED, &path_b, &unknown_key()).await, 429);
+}
+
+#[tokio::test]
+async fn the_page_of_too_many_wrong_links_says_when_to_come_again() {
+    let setup = Setup {
+        default_app: known_app(),
+        signups: onboarding_at("https://gateway.example.com"),
+        ..setup()
+    };
+    let service = Service::start(setup.clone());
+    let server = start(service.router.clone(), setup.http).await;
+    let path = format!("/onboard/{}", "A".repeat(43));
+    for _ in 0..5 {
+        let unknown = ask(&server, ATTACKED, &path, "none").await;
+        assert_eq!(status(&unknown), 404, "{unknown}");
+        assert!(!unknown.contains("retry-after"), "{unknown}");
+    }
+    let busy = ask(&server, ATTACKED, &path, "none").await;
+    assert_eq!(status(&busy), 429, "{busy}");
+    assert!(busy.contains("data-notice=\"busy\""), "{busy}");
+    assert!(busy.contains("retry-after: 12\r\n"), "{busy}");
 }
 
 /// A server whose addresses have a try each quarter of a second, a tenant of it, and the tenant's path.

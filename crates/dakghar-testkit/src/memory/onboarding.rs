@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::signup::{AccountFacts, NumberFacts, Subscription};
@@ -67,6 +68,7 @@ impl MemoryOnboarding {
             quality: Some("GREEN".into()),
             messaging_limit: Some("TIER_250".into()),
             throughput: Some("STANDARD".into()),
+            is_on_app: Some(false),
             ..NumberFacts::only(PhoneNumberId::parse(id).expect("digits"))
         };
         let numbers = numbers.iter().map(number).collect();
@@ -140,6 +142,15 @@ impl MemoryOnboarding {
 
     /// The next call of this name is refused with this code, and has no effect.
     pub fn refuse_next(&self, call: &'static str, code: i64) {
+        self.refuse(call, code, None);
+    }
+
+    /// The same, and Meta asks to wait for so long.
+    pub fn refuse_next_for(&self, call: &'static str, code: i64, wait: Duration) {
+        self.refuse(call, code, Some(wait));
+    }
+
+    fn refuse(&self, call: &'static str, code: i64, retry_after: Option<Duration>) {
         let refusal = GraphRefusal {
             http_status: 400,
             code,
@@ -147,7 +158,7 @@ impl MemoryOnboarding {
             message: format!("(#{code}) refused").into(),
             details: None,
             is_transient: None,
-            retry_after: None,
+            retry_after,
             fbtrace_id: Some("trace-1".into()),
         };
         self.fault(call, Fault::Says(NumberCallFailure::Refused(refusal)));
@@ -354,7 +365,7 @@ impl OnboardingApi for MemoryOnboarding {
             AppSync::History => "history",
         };
         self.call(what, |state| {
-            if !state.number(id)?.is_on_app {
+            if state.number(id)?.is_on_app == Some(false) {
                 return Err(refused(100, None));
             }
             if !state.synced.insert((id.clone(), what)) {

@@ -124,7 +124,7 @@ fn number_full() -> NumberFacts {
         verified_name: Some("Dhaka Books".into()),
         status: Some("PENDING".into()),
         platform: Some("NOT_APPLICABLE".into()),
-        is_on_app: true,
+        is_on_app: Some(true),
         code_verification: Some("VERIFIED".into()),
         quality: Some("GREEN".into()),
         messaging_limit: Some("TIER_250".into()),

@@ -201,7 +201,8 @@ async fn what_the_app_has_is_asked_for_once_and_the_id_of_the_request_is_read() 
         app_secret: Some(&secret),
     };
     let number = PhoneNumberId::parse("502").unwrap();
-    assert!(meta.number(as_, &number).await.expect("a number").is_on_app);
+    let is_on_app = meta.number(as_, &number).await.expect("a number").is_on_app;
+    assert_eq!(is_on_app, Some(true));
     for what in [AppSync::Contacts, AppSync::History] {
         let id = meta.sync_app(as_, &number, what).await.expect("asked");
         assert!(id.is_some_and(|id| id.starts_with("simulated-request-")));

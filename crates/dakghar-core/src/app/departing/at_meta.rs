@@ -123,7 +123,7 @@ impl Departing {
             Ok(facts) => facts,
             Err(failure) => return after(departure, DepartureStep::Deregister, &failure),
         };
-        if facts.is_on_app {
+        if facts.is_on_app.unwrap_or_else(|| number.is_on_app()) {
             return Ok(Taken::skipped("the number is used with the WhatsApp Business app"));
         }
         if !facts.is_registered() {

@@ -25,14 +25,21 @@ pub(super) fn no_answer(signup: &Signup, why: &str, now: Timestamp) -> Halt {
 }
 
 fn refused(signup: &mut Signup, refusal: &GraphRefusal, now: Timestamp) -> Result<Taken, Halt> {
-    let verdict = judge(signup.step, refusal);
+    let mut verdict = judge(signup.step, refusal);
+    let asked = refusal.retry_after.unwrap_or_default();
+    let again = signup.wait().max(asked);
+    let is_at_code = signup.step == SignupStep::Exchange;
+    if is_at_code && verdict.next == Next::Again && signup.code_until <= now + asked {
+        // The code is over before Meta takes another try.
+        (verdict.next, verdict.advice) = (Next::NewCode, Reason::CodeExpired.advice());
+    }
     let wait = match verdict.next {
         Next::Pass => return Ok(Taken::done(Some(verdict.advice))),
-        Next::Again => Some(signup.wait()),
+        Next::Again => Some(again),
         Next::Wait(wait) => Some(wait.max(Duration::from_secs(1))),
         Next::Deregister => {
             signup.deregisters_first = true;
-            Some(signup.wait())
+            Some(again)
         }
         Next::NewPin => {
             if signup.pin_is_made {
@@ -40,7 +47,7 @@ fn refused(signup: &mut Signup, refusal: &GraphRefusal, now: Timestamp) -> Resul
             }
             None
         }
-        Next::NewCode if signup.step == SignupStep::Exchange => {
+        Next::NewCode if is_at_code => {
             signup.forget_code();
             None
         }

@@ -9,6 +9,7 @@
 //! | asking and the answer | a signup, of which nobody knows the id | it is carried on; the same code finds it again |
 //! | taking it and the step | a lease | its end; a process that sends alone takes it at once |
 //! | Meta's exchange of the code and keeping the token | a code that is used, and a token that nobody has | nothing: Meta says so, and it waits for another code |
+//! | that exchange and sealing the token, because the key service is away | a token in memory | it is sealed later; if the process ends before, as above |
 //! | keeping the token and looking at it | a sealed token | the next process looks at it |
 //! | making a PIN and registering | a sealed PIN that no number has | it is registered with that PIN |
 //! | subscribing and its save | a subscription | it is looked up, and found |
@@ -22,7 +23,11 @@
 mod app_sync;
 mod asked;
 mod calls;
+mod claims;
+mod exchange;
+mod keeping;
 mod links;
+mod remembered;
 mod reseal;
 mod shown;
 mod steps;
@@ -30,7 +35,6 @@ mod taken;
 mod visits;
 mod work;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::lock::Mutex as AsyncMutex;
@@ -57,6 +61,7 @@ use crate::ports::{
 };
 use crate::vault::{InstallationSecrets, Vault};
 use asked::Wishes;
+use remembered::{GivenToken, Remembered};
 
 pub use asked::{NewNumberSignup, SignupRetry};
 pub use links::NewLink;
@@ -83,8 +88,12 @@ pub struct Onboarding {
     settings: SignupSettings,
     process: Arc<str>,
     under_way: UnderWay<SignupId>,
+    /// Two signups of one number would each make it a PIN, and register it.
+    numbers: UnderWay<PhoneNumberId>,
     /// Signups as they should have been saved.
-    unsaved: Mutex<HashMap<SignupId, Signup>>,
+    unsaved: Mutex<Remembered<Signup>>,
+    /// Tokens that could not be sealed.
+    given: Mutex<Remembered<GivenToken>>,
     /// Two of them do not look for the same account at the same time.
     connecting: AsyncMutex<()>,
     is_sole_sender: bool,
@@ -115,7 +124,9 @@ impl Onboarding {
             settings: settings.signups.clone(),
             process: settings.worker_id.clone(),
             under_way: UnderWay::default(),
+            numbers: UnderWay::default(),
             unsaved: Mutex::default(),
+            given: Mutex::default(),
             connecting: AsyncMutex::new(()),
             is_sole_sender: settings.is_sole_sender,
             ledger: Ledger::new(ports),

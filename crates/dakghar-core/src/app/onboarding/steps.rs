@@ -8,9 +8,9 @@ use crate::app::tenants::ConnectedNumber;
 use crate::app::tenants::leaving::check_stays;
 use crate::domain::access_token::{KnownToken, SEND_SCOPE, TokenFacts, TokenVerdict};
 use crate::domain::audit::Principal;
-use crate::domain::signup::{NumberFacts, PIN_DIGITS, PROFILE_BYTES_MAX, Reason, Signup, SignupStep, Trouble};
+use crate::domain::signup::{NumberFacts, PIN_DIGITS, PROFILE_BYTES_MAX, Reason, Signup, SignupStep};
 use crate::domain::{ErrorCode, PhoneNumberId, Secret, Tenant, WabaId};
-use crate::ports::{AppAccess, AppSync, Bearer, CreditShare, Saved};
+use crate::ports::{AppAccess, AppSync, Bearer, CreditShare};
 
 /// The scope without which Meta does not let us register a number.
 const MANAGE_SCOPE: &str = "whatsapp_business_management";
@@ -52,6 +52,10 @@ impl Onboarding {
         if signup.step == SignupStep::Exchange {
             return self.exchange(signup, &tenant).await;
         }
+        // It was free when the account was read, and that may be long ago.
+        if matches!(signup.step, SignupStep::Register | SignupStep::Tenant) {
+            self.check_claim(signup, &tenant).await?;
+        }
         let keys = self.keys(signup, &tenant).await?;
         match signup.step {
             SignupStep::Exchange | SignupStep::Token => self.check_token(signup, &keys).await,
@@ -64,33 +68,6 @@ impl Onboarding {
             SignupStep::Contacts => self.ask_app(signup, &tenant, keys.bearer(), AppSync::Contacts).await,
             SignupStep::History => self.ask_app(signup, &tenant, keys.bearer(), AppSync::History).await,
         }
-    }
-
-    async fn exchange(&self, signup: &mut Signup, tenant: &Tenant) -> Result<Taken, Halt> {
-        let now = self.clock.now();
-        let code = signup.sealed_code.as_ref().filter(|_| now < signup.code_until);
-        let Some(sealed) = code else {
-            signup.forget_code();
-            return Err(self.stop(Reason::CodeExpired, None));
-        };
-        let code = self.open(tenant, signup, Sealed::Code, sealed).await?;
-        self.apps.look().await;
-        let Some(secret) = self.apps.of(&signup.app_id) else {
-            signup.forget_code();
-            return Err(self.stop(Reason::AppUnknown, None));
-        };
-        let app = AppAccess {
-            id: &signup.app_id,
-            secret: &secret,
-        };
-        let token = match self.api.exchange(app, &code).await {
-            Ok(token) => token,
-            Err(failure) => return after(signup, failure, self.clock.now()),
-        };
-        // From here on nobody can get the token again, so nothing stands between it and the save.
-        signup.sealed_token = Some(self.seal(tenant, &signup.id, Sealed::Token, &token).await?);
-        signup.forget_code();
-        Ok(Taken::done(None))
     }
 
     async fn check_token(&self, signup: &mut Signup, keys: &Keys) -> Result<Taken, Halt> {
@@ -158,9 +135,9 @@ impl Onboarding {
         if self.is_taken(&signup.tenant_id, &number.id).await? {
             return Err(self.stop(Reason::NumberTaken, Some(number.id.as_str())));
         }
-        let is_hint_wrong = signup.asked_on_app && !number.is_on_app;
+        let is_hint_wrong = signup.asked_on_app && signup.word_on_app(&number) == Some(false);
         signup.account = Some(facts);
-        signup.number = Some(number);
+        signup.learn(number);
         Ok(Taken::done(is_hint_wrong.then_some(NOT_ON_APP)))
     }
 
@@ -177,7 +154,7 @@ impl Onboarding {
             numbers.retain(|_| !matches!(owners.next(), Some(Ok(Some(_)))));
         }
         if numbers.len() > 1 && signup.asked_on_app {
-            numbers.retain(|number| number.is_on_app);
+            numbers.retain(|number| signup.word_on_app(number) == Some(true));
         }
         match numbers.len() {
             1 => Ok(numbers.remove(0)),
@@ -209,9 +186,9 @@ impl Onboarding {
             Ok(facts) => facts,
             Err(failure) => return after(signup, failure, self.clock.now()),
         };
-        let (is_on_app, is_registered) = (facts.is_on_app, facts.is_registered());
-        signup.number = Some(facts);
-        if is_on_app {
+        let is_registered = facts.is_registered();
+        signup.learn(facts);
+        if signup.is_on_app() {
             return Ok(Taken::skipped("the number is used with the WhatsApp Business app"));
         }
         if is_registered && !signup.deregisters_first {
@@ -246,7 +223,7 @@ impl Onboarding {
     async fn read_facts(&self, signup: &mut Signup, keys: &Keys) -> Result<Taken, Halt> {
         let id = self.number_id(signup)?;
         match self.api.number(keys.bearer(), &id).await {
-            Ok(facts) => signup.number = Some(facts),
+            Ok(facts) => signup.learn(facts),
             Err(failure) => return after(signup, failure, self.clock.now()),
         }
         match self.api.profile(keys.bearer(), &id).await {
@@ -306,9 +283,6 @@ impl Onboarding {
         let by = Principal::only(signup.asked_by);
         // It was free when the token was looked at, and that may be long ago.
         let _alone = self.connecting.lock().await;
-        if self.is_taken(&signup.tenant_id, &number.id).await? {
-            return Err(self.stop(Reason::NumberTaken, None));
-        }
         if self.is_account_taken(&signup.tenant_id, &number.waba_id).await? {
             return Err(self.stop(Reason::AccountTaken, Some(number.waba_id.as_str())));
         }
@@ -335,44 +309,6 @@ impl Onboarding {
             token,
             app_secret: self.apps.of(&signup.app_id),
         })
-    }
-
-    async fn open(&self, tenant: &Tenant, signup: &Signup, what: Sealed, sealed: &[u8]) -> Result<Secret, Halt> {
-        let (key, purpose) = (&tenant.wrapped_data_key, what.purpose(&signup.id));
-        Ok(self.vault.open(&tenant.id, key, &purpose, sealed).await?)
-    }
-
-    /// Saves it, and raises its version. Returns false if somebody else saved first, or it is gone.
-    pub(super) async fn save(&self, signup: &mut Signup) -> Result<bool, Failure> {
-        let is_saved = self.store.save_signup(signup).await? == Saved::Done;
-        signup.version += u64::from(is_saved);
-        Ok(is_saved)
-    }
-
-    /// Saves the signup in the middle of a step.
-    async fn keep(&self, signup: &mut Signup) -> Result<(), Halt> {
-        signup.updated_at = self.clock.now();
-        signup.keep_for(&self.process, signup.updated_at);
-        if self.save(signup).await? {
-            Ok(())
-        } else {
-            Err(Halt::Stale)
-        }
-    }
-
-    fn account_id(&self, signup: &Signup) -> Result<WabaId, Halt> {
-        let found = signup.waba_id.clone();
-        found.ok_or_else(|| self.stop(Reason::Internal, Some("the account is not known")))
-    }
-
-    fn number_id(&self, signup: &Signup) -> Result<PhoneNumberId, Halt> {
-        let found = signup.number_id().cloned();
-        found.ok_or_else(|| self.stop(Reason::Internal, Some("the number is not known")))
-    }
-
-    /// It stops until somebody does something.
-    fn stop(&self, reason: Reason, words: Option<&str>) -> Halt {
-        Halt::of(Trouble::new(reason, words, self.clock.now()), None)
     }
 }
 

@@ -11,7 +11,9 @@ use super::Onboarding;
 use super::taken::{Halt, Taken};
 use crate::app::failure::Failure;
 use crate::app::sending::Outages;
+use crate::app::under_way::Turn;
 use crate::domain::Timestamp;
+use crate::domain::ids::{PhoneNumberId, SignupId};
 use crate::domain::signup::{Reason, Signup, SignupState, SignupStep, StepEnd, Trouble};
 use crate::metrics::SignupStepEnd;
 
@@ -21,10 +23,14 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 const DUE_MAX: u32 = 256;
 /// The same for codes, which nothing may keep waiting: everything that is due is looked at for them.
 const CODES_DUE_MAX: u32 = 4_096;
-/// Signups whose save failed that are remembered. Each takes some kilobytes.
-const UNSAVED_MAX: usize = 1_024;
 /// Signups that a round carries on at the same time.
 const AT_ONCE: usize = 64;
+
+/// The right to work on a signup, and on its number once it is known which one.
+struct Turns<'a> {
+    _signup: Turn<'a, SignupId>,
+    number: Option<Turn<'a, PhoneNumberId>>,
+}
 
 impl Onboarding {
     /// Exchanges the codes that wait for it. Several rounds may go on at a time, of this and of [`Self::work`]. Returns how long to wait until the next round.
@@ -48,17 +54,34 @@ impl Onboarding {
         let own = due
             .into_iter()
             .filter(|signup| is_meant(signup.step) && !self.is_elsewhere(signup, now))
-            .filter_map(|signup| Some((self.under_way.begin(signup.id)?, signup)));
-        let steps = own.take(AT_ONCE).map(|(turn, signup)| async move {
-            let _turn = turn;
-            self.carry_on(signup, is_meant).await
-        });
+            .filter_map(|signup| Some((self.begin_turns(&signup)?, signup)));
+        let steps = own.take(AT_ONCE);
+        let steps = steps.map(|(turns, signup)| self.carry_on(signup, turns, is_meant));
         let steps = join_all(steps).await;
         let mut has_moved = false;
         for step in steps {
             has_moved |= step?;
         }
         Ok(if has_moved { Duration::ZERO } else { IDLE_WAIT })
+    }
+
+    /// Begins to work on a signup. `None` if this process is at work on it already, or on another one of its number.
+    fn begin_turns(&self, signup: &Signup) -> Option<Turns<'_>> {
+        let mut turns = Turns {
+            _signup: self.under_way.begin(signup.id)?,
+            number: None,
+        };
+        self.takes_number(&mut turns, signup).then_some(turns)
+    }
+
+    /// Takes the number of a signup, once it is known which one. Returns false if another signup of this process has it.
+    fn takes_number<'a>(&'a self, turns: &mut Turns<'a>, signup: &Signup) -> bool {
+        let Some(number) = signup.number_id() else { return true };
+        if turns.number.as_ref().is_none_or(|turn| !turn.is_about(number)) {
+            drop(turns.number.take());
+            turns.number = self.numbers.begin(number.clone());
+        }
+        turns.number.is_some()
     }
 
     /// True if another process is at work on it. Where only one sends, others have died.
@@ -68,8 +91,13 @@ impl Onboarding {
 
     /// Takes the steps of a signup that are meant, one after the other, as long as nothing is to be waited for. Returns true
     /// if one is saved.
-    async fn carry_on(&self, mut signup: Signup, is_meant: fn(SignupStep) -> bool) -> Result<bool, Failure> {
-        let unsaved = self.unsaved.lock().remove(&signup.id);
+    async fn carry_on<'a>(
+        &'a self,
+        mut signup: Signup,
+        mut turns: Turns<'a>,
+        is_meant: fn(SignupStep) -> bool,
+    ) -> Result<bool, Failure> {
+        let unsaved = self.unsaved.lock().forget(signup.id);
         let unsaved = unsaved.filter(|unsaved| unsaved.version == signup.version);
         let mut has_moved = unsaved.is_some();
         if let Some(unsaved) = unsaved {
@@ -80,7 +108,7 @@ impl Onboarding {
         }
         // It may have changed since it was read.
         let mut is_saved = self.save_surely(&mut signup).await?;
-        while is_saved && signup.lease.is_some() && is_meant(signup.step) {
+        while is_saved && signup.lease.is_some() && is_meant(signup.step) && self.takes_number(&mut turns, &signup) {
             is_saved = self.step(&mut signup).await?;
             has_moved |= is_saved;
         }
@@ -125,9 +153,9 @@ impl Onboarding {
     async fn save_surely(&self, signup: &mut Signup) -> Result<bool, Failure> {
         let saved = self.save(signup).await;
         if saved.as_ref().is_err_and(Failure::is_retryable) {
-            let mut unsaved = self.unsaved.lock();
-            if unsaved.len() < UNSAVED_MAX {
-                unsaved.insert(signup.id, signup.clone());
+            let forgotten = self.unsaved.lock().put(signup.id, signup.clone());
+            if let Some(signup_id) = forgotten {
+                tracing::warn!(%signup_id, "what became of a signup is forgotten, because too many wait for the store");
             }
         }
         saved

@@ -20,7 +20,7 @@ pub enum Next {
     Pass,
     /// The same once more, after the waits of a step that had no answer.
     Again,
-    /// The same once more, after this time or the one that Meta names.
+    /// The same once more, after this time, or the one that Meta names if that is longer.
     Wait(Duration),
     /// Meta wants the number to be deregistered before it is registered.
     Deregister,
@@ -219,10 +219,10 @@ impl CodeRow {
     }
 }
 
-/// True if a refusal with this code means that the PIN is not the number's.
-pub(super) fn wants_pin(code: i64, subcode: Option<i64>) -> bool {
+/// True if the table leads this way from a refusal with this code.
+pub(super) fn leads_to(next: Next, code: i64, subcode: Option<i64>) -> bool {
     let row = CODES.iter().find(|row| row.covers(code, subcode));
-    row.is_some_and(|row| row.next == Next::NewPin)
+    row.is_some_and(|row| row.next == next)
 }
 
 /// Says how a signup goes on after a refusal of this step.
@@ -235,8 +235,8 @@ pub fn judge(step: SignupStep, refusal: &GraphRefusal) -> Verdict {
         },
         None => as_for_messages(refusal),
     };
-    if let (Next::Wait(_), Some(asked)) = (verdict.next, refusal.retry_after) {
-        verdict.next = Next::Wait(asked);
+    if let (Next::Wait(ours), Some(asked)) = (verdict.next, refusal.retry_after) {
+        verdict.next = Next::Wait(ours.max(asked));
     }
     if step == SignupStep::Exchange {
         let is_of_code = row.is_some_and(|row| row.next == Next::NewCode && row.subcode.is_some());

@@ -35,8 +35,8 @@ pub struct NumberFacts {
     pub status: Option<Arc<str>>,
     /// What it is registered for: `CLOUD_API`.
     pub platform: Option<Arc<str>>,
-    /// True if it is used with the WhatsApp Business app.
-    pub is_on_app: bool,
+    /// True if it is used with the WhatsApp Business app; `None` if Meta did not say.
+    pub is_on_app: Option<bool>,
     /// Whether its owner has shown that it is theirs.
     pub code_verification: Option<Arc<str>>,
     /// `GREEN`, `YELLOW`, `RED`.
@@ -56,7 +56,7 @@ impl NumberFacts {
             verified_name: None,
             status: None,
             platform: None,
-            is_on_app: false,
+            is_on_app: None,
             code_verification: None,
             quality: None,
             messaging_limit: None,
@@ -74,7 +74,7 @@ impl NumberFacts {
         const HIGH: u32 = 1_000;
         const ON_APP: u32 = 20;
         match self.throughput.as_deref() {
-            _ if self.is_on_app => Some(ON_APP),
+            _ if self.is_on_app == Some(true) => Some(ON_APP),
             Some("HIGH") => Some(HIGH),
             _ => None,
         }

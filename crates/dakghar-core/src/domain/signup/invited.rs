@@ -60,6 +60,7 @@ impl Signup {
         }
         self.sealed_pin = with.sealed_pin;
         (self.asked_account, self.asked_number) = (with.account, with.number);
+        self.asked_on_app |= with.is_on_app;
         self.updated_at = now;
         true
     }
@@ -166,6 +167,19 @@ mod tests {
             SignupState::Running,
             "what has begun goes on"
         );
+    }
+
+    #[test]
+    fn the_dialogs_word_on_the_app_comes_with_the_code() {
+        for is_on_app in [false, true] {
+            let mut signup = invited();
+            let with = Retried {
+                is_on_app,
+                ..with_code()
+            };
+            assert!(signup.begin_in_browser(with, vec![9], at(10)));
+            assert_eq!(signup.asked_on_app, is_on_app);
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn refusal(code: i64, subcode: Option<i64>) -> GraphRefusal {
 
 fn on_app() -> NumberFacts {
     NumberFacts {
-        is_on_app: true,
+        is_on_app: Some(true),
         ..NumberFacts::only(PhoneNumberId::parse("501").expect("digits"))
     }
 }
@@ -285,15 +285,84 @@ fn codes_lead_where_their_table_says() {
     ] {
         assert_eq!(next(code), expected, "{code}");
     }
-    let asked = GraphRefusal {
-        retry_after: Some(Duration::from_secs(7)),
-        ..refusal(133_009, None)
+    for (code, asked, longer) in [
+        (133_009, 7, 300),
+        (133_009, 7_200, 7_200),
+        (133_016, 86_400, 72 * 3_600),
+    ] {
+        let asked = GraphRefusal {
+            retry_after: Some(Duration::from_secs(asked)),
+            ..refusal(code, None)
+        };
+        assert_eq!(judge(SignupStep::Register, &asked).next, wait(longer), "{code}");
+    }
+}
+
+#[test]
+fn a_token_goes_when_only_another_one_helps_but_not_from_a_step_that_is_left_out() {
+    let refused = |code| Trouble {
+        reason: Reason::Refused,
+        advice: "no".into(),
+        error: Some(refusal(code, None).to_send_error()),
+        at: at(1),
     };
-    assert_eq!(
-        judge(SignupStep::Register, &asked).next,
-        wait(7),
-        "Meta's own wait counts"
-    );
+    for (step, trouble, optional, needs_code) in [
+        (SignupStep::Account, refused(10), false, true),
+        (SignupStep::Register, refused(131_005), false, true),
+        (SignupStep::Register, refused(299), false, true),
+        (
+            SignupStep::Tenant,
+            Trouble::new(Reason::Overtaken, None, at(1)),
+            false,
+            true,
+        ),
+        (SignupStep::Facts, refused(10), true, false),
+        (SignupStep::Credit, refused(200), false, false),
+        (SignupStep::Register, refused(133_006), false, false),
+    ] {
+        let mut signup = signup();
+        signup.forget_code();
+        (signup.sealed_token, signup.step) = (Some(vec![1]), step);
+        signup.fail(trouble, None, optional, at(1));
+        assert_eq!(signup.needs_code(), needs_code, "{step:?}");
+    }
+}
+
+#[test]
+fn a_number_is_of_a_signup_that_has_given_it_to_the_tenant() {
+    let number = PhoneNumberId::parse("501").expect("digits");
+    let mut signup = signup();
+    signup.number = Some(on_app());
+    assert_eq!((signup.exchanged_at(), signup.has_connected(&number)), (None, false));
+    signup.pass(StepEnd::Done, None, None, at(3));
+    assert_eq!(signup.exchanged_at(), Some(at(3)));
+    signup.step = SignupStep::Tenant;
+    assert!(!signup.has_connected(&number));
+    signup.pass(StepEnd::Done, None, None, at(4));
+    assert!(signup.has_connected(&number), "contacts and history may come later");
+    let other = PhoneNumberId::parse("502").expect("digits");
+    assert!(!signup.has_connected(&other));
+}
+
+#[test]
+fn a_word_on_the_app_holds_for_its_number_until_meta_says_another_one() {
+    let mut signup = signup();
+    let says = |id: &str, is_on_app| NumberFacts {
+        is_on_app,
+        ..NumberFacts::only(PhoneNumberId::parse(id).expect("digits"))
+    };
+    for (id, word, is_on_app) in [
+        ("501", None, false),
+        ("501", Some(true), true),
+        ("501", None, true),
+        ("502", None, false),
+        ("502", Some(true), true),
+        ("502", Some(false), false),
+        ("502", None, false),
+    ] {
+        signup.learn(says(id, word));
+        assert_eq!(signup.is_on_app(), is_on_app, "{id} {word:?}");
+    }
 }
 
 #[test]
@@ -381,7 +450,7 @@ fn throughput_is_what_meta_says() {
     assert_eq!((number.messages_per_second(), number.is_registered()), (None, false));
     number.throughput = Some("HIGH".into());
     assert_eq!(number.messages_per_second(), Some(1_000));
-    number.is_on_app = true;
+    number.is_on_app = Some(true);
     assert_eq!(number.messages_per_second(), Some(20));
     (number.platform, number.status) = (Some("CLOUD_API".into()), Some("CONNECTED".into()));
     assert!(number.is_registered());

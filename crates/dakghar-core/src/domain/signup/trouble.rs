@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::codes::{Next, leads_to};
 use super::step::SignupStep;
 use crate::domain::retry::promises_a_try;
 use crate::domain::send_error::SendError;
@@ -67,6 +68,8 @@ reasons! {
     NumberTaken = "phone_number_taken", "Another tenant has the number. The operator must remove it there first; then retry.";
     /// The account is another tenant's.
     AccountTaken = "account_taken", "Another tenant has numbers of the account. The operator must remove them there first; then retry.";
+    /// A newer signup has connected the number.
+    Overtaken = "overtaken", "A newer signup has connected the number, and what that has brought stays. Nothing needs to be done; to connect it anew, let the customer finish the dialog again, and retry with the new code.";
     /// The customer left the dialog. The link stays open.
     Abandoned = "abandoned", "The customer left Meta's dialog, at the step that is named, if it said one. The link can still be used: ask them what is missing there, and let them open it again.";
     /// The dialog reported an error. The link stays open.
@@ -111,6 +114,18 @@ impl Trouble {
             }),
             at,
         }
+    }
+
+    /// True if the table of codes leads this way from what Meta refused.
+    pub(super) fn leads_to(&self, next: Next) -> bool {
+        let error = self.error.as_ref();
+        error.is_some_and(|error| error.code.is_some_and(|code| leads_to(next, code, error.subcode)))
+    }
+
+    /// True if only another token helps at this step. A credit line is shared with one of the operator's.
+    pub(super) fn wants_token(&self, step: SignupStep) -> bool {
+        let is_refused = step != SignupStep::Credit && self.leads_to(Next::NewCode);
+        is_refused || self.reason == Reason::Overtaken
     }
 
     /// The same after the last try. An advice that promises another one is true no more; any other stays.

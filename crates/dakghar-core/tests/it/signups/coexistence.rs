@@ -1,6 +1,6 @@
 //! Numbers that stay in the WhatsApp Business app: never registered, and asked for contacts and history once each.
 
-use dakghar_core::app::NewNumberSignup;
+use dakghar_core::app::{NewNumberSignup, SignupRetry};
 use dakghar_core::domain::PhoneNumberId;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{Signup, SignupState, SignupStep, StepEnd};
@@ -20,7 +20,7 @@ impl World {
     fn is_on_app(&self) {
         self.customer_finishes();
         self.onboarding.change_number("501", |number| {
-            number.is_on_app = true;
+            number.is_on_app = Some(true);
             (number.status, number.platform) = (Some("CONNECTED".into()), Some("CLOUD_API".into()));
         });
     }
@@ -122,7 +122,9 @@ fn the_dialogs_word_says_which_of_several_numbers_is_meant_and_meta_says_what_it
     in_each_kind(|world: &World| {
         world.customer_finishes();
         world.onboarding.add_account("900", &["501", "502"]);
-        world.onboarding.change_number("502", |number| number.is_on_app = true);
+        world
+            .onboarding
+            .change_number("502", |number| number.is_on_app = Some(true));
         let process = world.idle_process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         process.works_on_signups();
@@ -136,6 +138,32 @@ fn the_dialogs_word_says_which_of_several_numbers_is_meant_and_meta_says_what_it
         assert_eq!(signup.number_id().map(PhoneNumberId::as_str), Some("502"));
         assert_eq!(signup.state, SignupState::Done);
     });
+}
+
+#[test]
+fn what_meta_said_of_the_app_is_kept_while_its_answers_lack_it_and_not_against_its_word() {
+    for (later, is_on_app) in [(None, true), (Some(false), false)] {
+        in_each_kind(|world: &World| {
+            world.is_on_app();
+            world.onboarding.refuse_next("subscribe", 3);
+            let (process, tenant, signup) = world.after_signup();
+            assert_eq!((signup.step, signup.is_on_app()), (SignupStep::Subscribe, true));
+            world.onboarding.change_number("501", |number| {
+                number.is_on_app = later;
+                (number.status, number.platform) = (Some("PENDING".into()), None);
+            });
+            world
+                .retries(&process, &signup, SignupRetry::default())
+                .expect("goes on");
+            world.run_for(SECOND * 3);
+            let done = world.stored_signup(&signup);
+            assert_eq!((done.state, done.is_on_app()), (SignupState::Done, is_on_app));
+            let registered = world.onboarding.journal().contains(&"register 501".to_owned());
+            assert_eq!(registered, !is_on_app, "a number of the app is never registered");
+            let number = world.connected_number(&tenant, "501").expect("connected");
+            assert_eq!(number.is_on_app(), is_on_app);
+        });
+    }
 }
 
 #[test]

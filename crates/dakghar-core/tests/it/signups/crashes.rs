@@ -146,6 +146,28 @@ fn dies_at_in_world_of_its_own(save: usize) -> Signup {
 }
 
 #[test]
+fn a_token_that_cannot_be_sealed_is_kept_in_memory_and_its_code_is_exchanged_once() {
+    in_each_kind(|world: &World| {
+        world.customer_finishes();
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let signup = world.signs_up(&process, &tenant);
+        // The code opens, and then the key service is away for longer than a code lives.
+        world.wire.script(Call::OpenToken, Fate::Works);
+        for _ in 0..80 {
+            world.wire.script(Call::OpenToken, Fate::FailsBefore);
+        }
+        process.works_on_signups();
+        world.run_for(SECOND * 35);
+        let seen = world.stored_signup(&signup);
+        assert_eq!((seen.state, seen.step), (SignupState::Running, SignupStep::Exchange));
+        assert_eq!(world.onboarding.journal(), ["exchange code-1"]);
+        world.run_for(SECOND * 30);
+        assert_done_once(world, &world.stored_signup(&signup), &["code-1"]);
+    });
+}
+
+#[test]
 fn a_save_that_the_store_does_not_take_is_made_again_and_the_code_is_exchanged_once() {
     for save in 0..SAVES {
         for fate in [Fate::FailsBefore, Fate::FailsAfter] {

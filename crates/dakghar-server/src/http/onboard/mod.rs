@@ -14,7 +14,7 @@ mod texts;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -28,6 +28,7 @@ use self::texts::Texts;
 use super::api::ApiResult;
 use super::auth::ResourceId;
 use super::client_addr::ClientAddr;
+use super::problem::retry_after_of;
 use super::state::HttpState;
 use super::wrong_keys::Verdict;
 
@@ -53,9 +54,9 @@ async fn show(State(state): State<HttpState>, ResourceId(secret): ResourceId, ur
     let begun = state
         .wrong_keys()
         .begin_patiently(addr, &secret, None, state.app().uptime());
-    let Ok(check) = begun.await else {
-        let texts = Texts::of(wanted.language(None));
-        return Ok(notice(settings, texts, Notice::Busy));
+    let check = match begun.await {
+        Ok(check) => check,
+        Err(problem) => return Ok(busy(settings, Texts::of(wanted.language(None)), &problem)),
     };
     let found = onboarding.visit(&secret, browser.cookie()).await?;
     let Some(visit) = found else {
@@ -108,6 +109,14 @@ async fn unslashed(State(state): State<HttpState>, uri: Uri) -> ApiResult {
 
 fn no_page() -> Problem {
     Problem::new(ErrorCode::NotFound, "The onboarding page is not set up.")
+}
+
+fn busy(settings: &OnboardingPage, texts: &'static Texts, problem: &Problem) -> Response {
+    let mut response = notice(settings, texts, Notice::Busy);
+    if let Some(after) = retry_after_of(problem) {
+        response.headers_mut().insert(RETRY_AFTER, after);
+    }
+    response
 }
 
 fn notice(settings: &OnboardingPage, texts: &'static Texts, notice: Notice) -> Response {

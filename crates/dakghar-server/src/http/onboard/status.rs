@@ -15,6 +15,11 @@ static STEPS: [(&str, &[SignupStep]); 5] = [
 /// Meta's code for a number whose owner has not shown that it is theirs.
 const NOT_VERIFIED: i64 = 133_006;
 
+/// True if Meta says with this code that the customer left out a permission.
+const fn lacks_permission(code: i64) -> bool {
+    matches!(code, 10 | 131_005 | 200..=299)
+}
+
 /// The progress of a signup.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,6 +91,7 @@ fn word_of(signup: &Signup, reason: Reason) -> &'static str {
     match reason {
         Reason::Refused if signup.needs_pin() => "pin",
         Reason::Refused if code == Some(NOT_VERIFIED) => "not_verified",
+        Reason::Refused if signup.needs_code() && code.is_some_and(lacks_permission) => Reason::ScopeMissing.as_str(),
         reason => reason.as_str(),
     }
 }

@@ -276,7 +276,7 @@ impl From<&NumberFacts> for SignupNumberView {
             verified_name: text(&number.verified_name),
             status: text(&number.status),
             platform: text(&number.platform),
-            is_on_app: number.is_on_app,
+            is_on_app: number.is_on_app == Some(true),
             code_verification: text(&number.code_verification),
             quality: text(&number.quality),
             messaging_limit: text(&number.messaging_limit),
