@@ -13,6 +13,7 @@ use dakghar_core::ports::{
 };
 use dakghar_graph_sim::{Endpoint, GraphSim, Outcome, SimConfig};
 use dakghar_testkit::TestClock;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::peer::{Act, Peer, answer};
@@ -27,6 +28,7 @@ async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, N
         app_secret: None,
         ask,
         timeout: Duration::from_secs(5),
+        used: &Mutex::default(),
     };
     let answer = numbers.ask(call).await?;
     Ok(serde_json::from_str(&answer).unwrap())
@@ -104,6 +106,7 @@ async fn a_profile_is_changed_and_shown() {
         app_secret: None,
         ask: NumberAsk::Profile,
         timeout: Duration::from_millis(500),
+        used: &Mutex::default(),
     };
     assert!(matches!(numbers.ask(call).await, Err(NumberCallFailure::NoAnswer(_))));
 }
@@ -154,6 +157,7 @@ async fn calls_at_once_have_the_proof_of_the_apps_secret_until_meta_refuses_it()
             app_secret: secret.as_ref(),
             ask: mark,
             timeout: Duration::from_secs(5),
+            used: &Mutex::default(),
         };
         numbers.ask(call).await.is_ok()
     };
