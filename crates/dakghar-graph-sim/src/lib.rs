@@ -13,8 +13,9 @@
 //! It keeps every call in a journal, so that a test can prove how often an attempt really left the
 //! gateway. Rules make it misbehave: refuse, garble, hold or reset, with or without accepting.
 //!
-//! Limits on messages are played when asked for ([`Limits`]). It does not render templates, store media, or know which
-//! messages a conversation window allows: a rule does that when a test wants it.
+//! Limits on messages are played when asked for ([`Limits`]), and how much of the allowances for calls is used ([`Usage`]).
+//! It does not render templates, store media, or know which messages a conversation window allows: a rule does that when
+//! a test wants it.
 
 mod config;
 mod sim;
@@ -46,6 +47,7 @@ mod number;
 mod onboarding;
 mod registration;
 mod token;
+mod usage;
 mod wamid;
 
 pub use biz_app::AppPlan;
@@ -62,4 +64,5 @@ pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
 pub use token::Token;
 pub use traffic::{Kind, Mixture, Planned, SentMessage, Traffic};
+pub use usage::{Shares, Usage};
 pub use webhook::{InboundMessage, StatusEvent, StatusKind, StatusPlan, WebhookError};

@@ -22,6 +22,7 @@ use crate::state::State;
 use crate::stats::StatsSnapshot;
 use crate::token::Token;
 use crate::traffic::{Kind, Mixture};
+use crate::usage::Usage;
 use crate::webhook::{InboundMessage, StatusEvent, StatusPlan, WebhookError};
 
 /// A running simulated Meta. It stops when this is dropped or [`stop`](Self::stop)ped.
@@ -73,6 +74,12 @@ impl GraphSim {
     /// Plays these limits on messages from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.state.limiter.set(limits);
+    }
+
+    /// Tells of these allowances with each answer from now on, and refuses messages and what is asked of media and templates
+    /// where one is used up.
+    pub fn set_usage(&self, usage: Usage) {
+        self.state.allowances.set(usage);
     }
 
     /// Sets whether sends need a proof of the app's secret.

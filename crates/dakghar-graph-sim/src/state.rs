@@ -21,6 +21,7 @@ use crate::onboarding::{Onboarding, Subscribed};
 use crate::stats::{CallStats, StatsSnapshot};
 use crate::token::{Tokens, is_proof};
 use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
+use crate::usage::Allowances;
 use crate::wamid::WamidFactory;
 use crate::webhook::{WebhookError, Webhooks};
 
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) latency: Duration,
     pub(crate) rules: RuleEngine,
     pub(crate) limiter: Limiter,
+    pub(crate) allowances: Allowances,
     pub(crate) journal: Journal,
     pub(crate) numbers: Numbers,
     pub(crate) businesses: Businesses,
@@ -58,6 +60,7 @@ impl State {
             webhooks: Arc::new(Webhooks::build(&config)?),
             rules: RuleEngine::seeded(config.seed),
             limiter: Limiter::with(config.limits),
+            allowances: Allowances::default(),
             latency: Duration::from_millis(config.latency_ms),
             wamids: WamidFactory::started_now(),
             stats: CallStats::default(),
@@ -115,6 +118,21 @@ impl State {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The account of a number that was seen; of any other id that itself.
+    pub(crate) fn account_of(&self, id: &str) -> String {
+        let numbers = self.numbers.all();
+        let number = numbers.iter().find(|number| number.phone_number_id == id);
+        number.map_or_else(|| id.to_owned(), |number| number.waba_id.clone())
+    }
+
+    /// Meta's refusal if the allowance for calls about this number or account is used up.
+    pub(crate) fn admit(&self, id: &str) -> Result<(), GraphError> {
+        if self.allowances.is_empty() {
+            return Ok(());
+        }
+        self.allowances.admit(&self.account_of(id))
     }
 
     /// The messages of this number that were accepted, which statuses and replies may name.

@@ -16,6 +16,7 @@ mod refusal;
 mod send;
 mod standing;
 mod tokens;
+mod usage;
 mod version;
 mod webhook;
 

@@ -16,6 +16,7 @@ use super::lenient_json::Fields;
 use super::passed::{self, Outgoing};
 use super::proof::{self, Unfit};
 use super::refusal::refusal;
+use super::usage;
 
 const PROFILE_FIELDS: &str = "about,address,description,email,profile_picture_url,websites,vertical";
 
@@ -108,10 +109,11 @@ impl NumbersApi for MetaNumbers {
         } = call;
         let request = Outgoing::new(request);
         let proof = self.proof(token, app_secret);
-        let answer = request.send(&self.http, token, proof.as_deref(), timeout).await?;
+        let meta = (&*self.http, &*self.clock);
+        let answer = request.send(meta, token, proof.as_deref(), timeout).await?;
         if proof.is_some() && passed::refuses_proof(&answer) {
             self.note_refused_proof(app_secret);
-            return request.send(&self.http, token, None, timeout).await;
+            return request.send(meta, token, None, timeout).await;
         }
         Ok(answer)
     }
@@ -120,7 +122,10 @@ impl NumbersApi for MetaNumbers {
 impl MetaNumbers {
     async fn judged(&self, call: &NumberCall<'_>, proof: Option<&str>) -> Result<Arc<str>, NumberCallFailure> {
         match self.call(call, proof).await {
-            Ok(answer) => judge(&answer, self.clock.wall()),
+            Ok(answer) => {
+                *call.used.lock() = usage::read(&answer.headers);
+                judge(&answer, self.clock.wall())
+            }
             Err(failure) => Err(NumberCallFailure::NoAnswer(failure.why())),
         }
     }

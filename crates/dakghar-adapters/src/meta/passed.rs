@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{NoAnswer, PassedAnswer, PassedMethod, PassedRequest};
+use dakghar_core::ports::{Clock, NoAnswer, PassedAnswer, PassedMethod, PassedRequest};
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 
 use super::http::{CallFailure, GraphAnswer, GraphHttp, header_text};
 use super::lenient_json::Fields;
 use super::proof;
 use super::refusal::refusal;
+use super::usage;
 
 /// The headers that go back: what is used up, and what Meta's support asks for.
 const HEADERS: [&str; 6] = [
@@ -50,10 +51,10 @@ impl Outgoing {
         }
     }
 
-    /// Makes it once.
+    /// Makes it once. `clock` tells when the answer came.
     pub(super) async fn send(
         &self,
-        http: &GraphHttp,
+        (http, clock): (&GraphHttp, &dyn Clock),
         token: &Secret,
         proof: Option<&str>,
         timeout: Duration,
@@ -67,7 +68,7 @@ impl Outgoing {
         let body = self.body.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
         let what = (self.method.clone(), self.path.as_str());
         match http.any(what, &parameters, token, body, timeout).await {
-            Ok(answer) => passed_back(answer),
+            Ok(answer) => passed_back(answer, clock.wall()),
             Err(failure) => Err(unanswered(failure)),
         }
     }
@@ -83,7 +84,7 @@ fn unanswered(failure: CallFailure) -> NoAnswer {
 
 /// An answer that is no JSON object is not from the Graph API, but from something before it. Such a thing may have passed the request on
 /// before it gave up, unless it blames the request.
-fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, NoAnswer> {
+fn passed_back(answer: GraphAnswer, now: Timestamp) -> Result<PassedAnswer, NoAnswer> {
     let status = answer.status.as_u16();
     let text = String::from_utf8(answer.body).ok();
     let text = text.filter(|text| Fields::parse(text).is_some());
@@ -99,19 +100,19 @@ fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, NoAnswer> {
         let value = header_text(&answer.headers, name).filter(|value| value.len() <= HEADER_BYTES_MAX)?;
         Some((name, Arc::from(value)))
     };
+    let fields = Fields::parse(&body).filter(|_| status >= 400);
     Ok(PassedAnswer {
         status,
         headers: HEADERS.into_iter().filter_map(header).collect(),
+        used: usage::read(&answer.headers),
+        refusal: fields.and_then(|fields| refusal(status, &answer.headers, &fields, now)),
         body: body.into(),
     })
 }
 
 /// True if Meta refused the request for its proof, and so did nothing.
 pub(super) fn refuses_proof(answer: &PassedAnswer) -> bool {
-    let fields = Fields::parse(&answer.body).filter(|_| answer.status >= 400);
-    let refusal =
-        fields.and_then(|fields| refusal(answer.status, &HeaderMap::new(), &fields, Timestamp::from_millis(0)));
-    refusal.is_some_and(|refusal| proof::is_why(&refusal))
+    answer.refusal.as_ref().is_some_and(proof::is_why)
 }
 
 /// The answer for a token that starts with `mock_`.
@@ -123,6 +124,8 @@ pub(super) fn simulated(method: PassedMethod) -> PassedAnswer {
     PassedAnswer {
         status: 200,
         headers: Vec::new(),
+        used: AllowancesUsed::default(),
+        refusal: None,
         body: body.into(),
     }
 }

@@ -58,8 +58,8 @@ pub(super) fn apps_of(ports: &Ports, settings: &Settings) -> (Arc<KnownApps>, Ap
 }
 
 pub(super) fn number_calls_of(ports: &Ports, tenants: &Arc<Tenants>, shared: &Shared) -> Arc<NumberCalls> {
-    let calls = NumberCalls::new(ports.clone(), tenants.clone(), shared.app_secrets.clone());
-    Arc::new(calls)
+    let (secrets, allowances) = (shared.app_secrets.clone(), shared.allowances.clone());
+    Arc::new(NumberCalls::new(ports.clone(), tenants.clone(), secrets, allowances))
 }
 
 /// Tenants, and who looks at their access tokens.

@@ -3,6 +3,7 @@
 //! [`App`] puts the flows together; each gets what it needs. Nothing here spawns a task: [`App::new`] hands out the
 //! futures that must run, and the caller runs them.
 
+mod allowances;
 mod amended;
 mod auditing;
 mod building;
@@ -70,6 +71,7 @@ use tenants::key_uses::KeyUses;
 
 use waiting::Waiting;
 
+pub use allowances::{Allowances, KnownAllowance, KnownAllowances};
 pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
@@ -136,6 +138,8 @@ pub struct App {
     pub accepting: Arc<Accepting>,
     /// Waiting for what becomes of messages.
     pub outcomes: Arc<Outcomes>,
+    /// What is known of Meta's allowances for calls.
+    pub allowances: Arc<Allowances>,
     /// Calls about numbers that are made at once.
     pub number_calls: Arc<NumberCalls>,
     /// Accepting many messages at once.
@@ -216,6 +220,7 @@ impl App {
         let app = Self {
             accepting,
             outcomes: shared.messages.outcomes().clone(),
+            allowances: shared.allowances.clone(),
             bulks,
             number_calls: number_calls_of(&ports, &tenants, &shared),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
+use super::allowances::{Allowances, CallResult};
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::passing::Passing;
@@ -26,18 +29,25 @@ pub struct NumberCalls {
     ledger: Ledger,
     app_secrets: AppSecrets,
     passing: Passing,
+    allowances: Arc<Allowances>,
 }
 
 impl NumberCalls {
-    pub(in crate::app) fn new(ports: Ports, tenants: Arc<Tenants>, app_secrets: AppSecrets) -> Self {
+    pub(in crate::app) fn new(
+        ports: Ports,
+        tenants: Arc<Tenants>,
+        app_secrets: AppSecrets,
+        allowances: Arc<Allowances>,
+    ) -> Self {
         let ledger = Ledger::new(&ports);
-        let passing = Passing::new(ports.clone(), app_secrets.clone());
+        let passing = Passing::new(ports.clone(), app_secrets.clone(), allowances.clone());
         Self {
             ports,
             tenants,
             ledger,
             app_secrets,
             passing,
+            allowances,
         }
     }
 
@@ -114,14 +124,22 @@ impl NumberCalls {
             .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
             .await?;
         let app_secret = self.app_secrets.of_number(number).await;
+        let used = Mutex::default();
         let call = NumberCall {
             number: &number.phone_number_id,
             token: &token,
             app_secret: app_secret.as_ref(),
             ask,
             timeout: TIMEOUT,
+            used: &used,
         };
         let answer = self.ports.numbers_api.ask(call).await;
+        let refusal = match &answer {
+            Err(NumberCallFailure::Refused(refusal)) => Some(refusal),
+            Ok(_) | Err(NumberCallFailure::NoAnswer(_)) => None,
+        };
+        let result = CallResult::of_other(refusal);
+        self.allowances.note(&tenant.id, number, result, &used.into_inner());
         answer.map_err(failure_of)
     }
 }

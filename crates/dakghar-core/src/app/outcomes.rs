@@ -14,6 +14,7 @@ use futures_util::future::poll_fn;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::domain::allowance::AllowancesUsed;
 use crate::domain::feed::TakenMessage;
 use crate::domain::message::{Receipt, SendError};
 use crate::domain::{Message, MessageKey, Status, Wamid};
@@ -98,6 +99,8 @@ struct Line {
     /// When the store is looked at next, by the machine's uptime.
     look_at: Duration,
     outcome: Option<Outcome>,
+    /// What the answer to the last call told of allowances, if this process made it.
+    used: Option<AllowancesUsed>,
     /// By their names. `None` for one that was not asked yet.
     waits: BTreeMap<u64, Option<Waker>>,
 }
@@ -142,6 +145,7 @@ impl Outcomes {
                 began_at: now,
                 look_at: now + first_look,
                 outcome: None,
+                used: None,
                 waits: BTreeMap::new(),
             });
             line.waits.insert(name, None);
@@ -171,6 +175,16 @@ impl Outcomes {
     pub(super) fn hear(&self, taken: Vec<TakenMessage>) {
         for TakenMessage { key, wamid } in taken {
             self.say(&key, FIRST_LOOK_TOLD, || Some(Outcome::Taken { wamid, receipt: None }));
+        }
+    }
+
+    /// Tells them what the answer to a call of this process told of allowances. To be done before the outcome is recorded.
+    pub(super) fn tell_used(&self, key: &MessageKey, used: AllowancesUsed) {
+        if used.is_empty() {
+            return;
+        }
+        if let Some(line) = self.lines.lock().of_messages.get_mut(key) {
+            line.used = Some(used);
         }
     }
 
@@ -259,6 +273,12 @@ impl OutcomeWait {
     /// Waits until it is known. Dropping the future loses nothing.
     pub async fn outcome(&self) -> Outcome {
         poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Returns what the answer to the last call told of allowances; `None` as long as this process knows of none.
+    pub fn used(&self) -> Option<AllowancesUsed> {
+        let lines = self.outcomes.lines.lock();
+        lines.of_messages.get(&self.key)?.used.clone()
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {

@@ -1,7 +1,9 @@
 //! Passes requests of tenants on to Meta. Whose business a request is was judged before; here it gets the token of its number.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowances::{Allowances, CallResult};
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::tenants::token_purpose;
@@ -19,15 +21,17 @@ pub struct Passing {
     ports: Ports,
     ledger: Ledger,
     app_secrets: AppSecrets,
+    allowances: Arc<Allowances>,
 }
 
 impl Passing {
-    pub(super) fn new(ports: Ports, app_secrets: AppSecrets) -> Self {
+    pub(super) fn new(ports: Ports, app_secrets: AppSecrets, allowances: Arc<Allowances>) -> Self {
         let ledger = Ledger::new(&ports);
         Self {
             ports,
             ledger,
             app_secrets,
+            allowances,
         }
     }
 
@@ -88,6 +92,10 @@ impl Passing {
             timeout: TIMEOUT,
         };
         let mut answer = self.ports.numbers_api.pass(call).await;
+        if let Ok(answer) = &answer {
+            let result = CallResult::of_other(answer.refusal.as_ref());
+            self.allowances.note(&tenant.id, number, result, &answer.used);
+        }
         // Meta puts the token into the links to further pages.
         if let Ok(answer) = &mut answer
             && answer.body.contains(token.reveal())

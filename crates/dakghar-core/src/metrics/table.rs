@@ -90,6 +90,7 @@ table! {
     redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
     sending_held: Gauge, "sending_held", None, "1 while all sending is held, as this process saw it last, else 0";
     allowance_used: Family<AllowanceOf, Gauge>, "allowance_used_percent", None, "How much of Meta's allowance for calls was used, by whose it is, as the last of Meta's answers that spoke of one said; from 90 on sending slows down";
+    allowance_rests: Family<AllowanceOf, Counter>, "allowance_rests", None, "Rests that began because Meta's allowance for calls was used up, or nearly, by whose it is; numbers keep their own pace meanwhile";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 
     unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";

@@ -36,6 +36,10 @@ Control API (JSON)
   PUT    /_sim/statuses                            {enabled, sent_ms, delivered_ms, read_ms, duplicate_probability, shuffle, batch_max}
   GET    /_sim/limits                              the limits on messages that are played
   PUT    /_sim/limits                              {messages_per_second, pairs}: those of numbers (0: none), of a number and a person
+  GET    /_sim/usage                               how much of the allowances for calls is used
+  PUT    /_sim/usage                               {accounts: {waba_id: {call_count, total_cputime, total_time,
+                                                   estimated_time_to_regain_access}}, app: {..}}, in percent and minutes: told
+                                                   with each answer; at 100 messages, media and templates are refused (80007, 4)
   GET    /_sim/numbers                             numbers given or seen
   PUT    /_sim/numbers                             [{phone_number_id, waba_id, display_phone_number}]
   GET    /_sim/tokens                              tokens that were described, or given by a renewal

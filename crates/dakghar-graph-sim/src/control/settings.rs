@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::number::Number;
 use crate::state::State;
 use crate::token::Token;
+use crate::usage::Usage;
 use crate::webhook::StatusPlan;
 
 /// Fields left out stay as they are; null removes.
@@ -72,6 +73,15 @@ pub(crate) async fn limits(Shared(state): Shared<Arc<State>>) -> Json<Limits> {
 
 pub(crate) async fn set_limits(Shared(state): Shared<Arc<State>>, Input(limits): Input<Limits>) -> StatusCode {
     state.limiter.set(limits);
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn usage(Shared(state): Shared<Arc<State>>) -> Json<Usage> {
+    Json(state.allowances.usage())
+}
+
+pub(crate) async fn set_usage(Shared(state): Shared<Arc<State>>, Input(usage): Input<Usage>) -> StatusCode {
+    state.allowances.set(usage);
     StatusCode::NO_CONTENT
 }
 

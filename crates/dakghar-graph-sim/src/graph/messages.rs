@@ -91,6 +91,11 @@ async fn serve(
     let fault = decide_fault(state, &call, &request, &body);
     call.keep_body(body);
     if fault.is_none()
+        && let Err(error) = state.admit(call.phone_number_id())
+    {
+        return call.refuse(error, version);
+    }
+    if fault.is_none()
         && let Request::Send(send) = &request
         && let Err(error) = state.limiter.admit(call.phone_number_id(), send.recipient.input())
     {

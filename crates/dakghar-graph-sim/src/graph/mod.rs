@@ -15,4 +15,5 @@ pub(crate) mod nodes;
 mod object_id;
 mod refusal;
 pub(crate) mod tokens;
+pub(crate) mod usage_headers;
 pub(crate) mod version;

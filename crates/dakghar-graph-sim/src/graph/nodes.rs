@@ -149,7 +149,7 @@ pub(super) fn answer_with(
     if !is_object_id(id) {
         return GraphError::no_such_object(id).into_response(version);
     }
-    match body() {
+    match state.admit(id).and_then(|()| body()) {
         Ok(body) => json_response(StatusCode::OK, version, body.to_string()),
         Err(error) => error.into_response(version),
     }

@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::OriginalUri;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 use crate::control::{biz_app, dialog, events, help, inspect, onboarding, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{business, coexistence, connecting, media, messages, nodes, tokens};
+use crate::graph::{business, coexistence, connecting, media, messages, nodes, tokens, usage_headers};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
-    graph().merge(control()).fallback(unknown_path).with_state(state)
+    let usage = from_fn_with_state(state.clone(), usage_headers::add);
+    graph()
+        .layer(usage)
+        .merge(control())
+        .fallback(unknown_path)
+        .with_state(state)
 }
 
 /// The routes of the Graph API.
@@ -74,6 +80,7 @@ fn control() -> Router<Arc<State>> {
         .route("/_sim/webhook", put(settings::set_webhook).post(events::raw_webhook))
         .route("/_sim/statuses", get(settings::statuses).put(settings::set_statuses))
         .route("/_sim/limits", get(settings::limits).put(settings::set_limits))
+        .route("/_sim/usage", get(settings::usage).put(settings::set_usage))
         .route("/_sim/numbers", get(settings::numbers).put(settings::set_numbers))
         .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
         .route("/_sim/proof", put(settings::set_proof))

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::receiver::Receiver;
-use crate::sender::{PNID, accepted, client, idle, post, prompt, quiet, start, text};
+use crate::sender::{PNID, accepted, client, idle, post, post_with, prompt, quiet, start, text};
 
 /// Calls the control API and gives HTTP status and JSON body (null if there is none).
 async fn call(sim: &GraphSim, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
@@ -38,7 +38,7 @@ async fn the_first_page_names_every_endpoint() {
     let page = page.text().await.unwrap();
     for path in [
         "journal", "stats", "rules", "inbound", "status", "webhook", "statuses", "numbers", "health", "kinds",
-        "mixture",
+        "mixture", "usage",
     ] {
         assert!(page.contains(&format!("/_sim/{path}")), "{path}");
     }
@@ -198,4 +198,48 @@ async fn plan_and_numbers_can_be_changed() {
     let (status, error) = call(&sim, Method::PUT, "/_sim/statuses", Some(odd)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(error["error"].as_str().unwrap().contains("batch_max"), "{error}");
+}
+
+#[tokio::test]
+async fn how_much_is_used_is_told_with_each_answer_and_what_is_used_up_is_refused() {
+    let sim = quiet().await;
+    let send = async || {
+        let answer = post_with(&client(), &sim, &text("hi", "x")).await.unwrap();
+        let header = |name: &str| -> Value {
+            let value = answer.headers().get(name).map(|value| value.to_str().unwrap());
+            value.map_or(Value::Null, |value| serde_json::from_str(value).unwrap())
+        };
+        let told = [header("x-business-use-case-usage"), header("x-app-usage")];
+        let body: Value = answer.json().await.unwrap();
+        (body["error"]["code"].clone(), told)
+    };
+    assert_eq!(send().await, (Value::Null, [Value::Null, Value::Null]));
+    // The account that the number is derived to be of.
+    let account = format!("9{PNID}");
+    let used = |of_account: u32, of_app: u32| {
+        json!({"accounts": {account.as_str(): {"call_count": of_account, "total_cputime": 1, "total_time": 2,
+            "estimated_time_to_regain_access": 3}}, "app": {"call_count": of_app}})
+    };
+    for (of_account, of_app, code) in [
+        (99, 99, Value::Null),
+        (100, 99, json!(80_007)),
+        (99, 100, json!(4)),
+        (5, 5, Value::Null),
+    ] {
+        let (status, _) = call(&sim, Method::PUT, "/_sim/usage", Some(used(of_account, of_app))).await;
+        assert_eq!(status, StatusCode::NO_CONTENT);
+        let told = [
+            json!({account.as_str(): [{"type": "whatsapp", "call_count": of_account, "total_cputime": 1, "total_time": 2,
+                "estimated_time_to_regain_access": 3}]}),
+            json!({"call_count": of_app, "total_cputime": 0, "total_time": 0}),
+        ];
+        assert_eq!(send().await, (code, told), "{of_account} {of_app}");
+    }
+    let templates = format!("{}/v25.0/{account}/message_templates", sim.base_url());
+    call(&sim, Method::PUT, "/_sim/usage", Some(used(100, 5))).await;
+    let refused = client().get(templates).bearer_auth("token").send().await.unwrap();
+    let refused: Value = refused.json().await.unwrap();
+    assert_eq!(refused["error"]["code"], 80_007, "{refused}");
+    let shown = get(&sim, "/_sim/usage").await;
+    assert_eq!(shown["accounts"][account.as_str()]["call_count"], 100);
 }

@@ -3,6 +3,7 @@
 mod keys;
 mod named;
 mod passed;
+mod usage;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Method;
+use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::domain::message::{Message, Receipt, SendOutcome};
 use dakghar_core::domain::{GraphRefusal, Wamid};
 use dakghar_core::ports::{Clock as _, MessagesApi, NumberCallFailure, SendCall};
@@ -32,11 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Graph {
     outcomes: Mutex<VecDeque<SendOutcome>>,
     seen: Mutex<Vec<Message>>,
+    used: Mutex<AllowancesUsed>,
 }
 
 #[async_trait]
 impl MessagesApi for Graph {
     async fn send(&self, call: SendCall<'_>) -> SendOutcome {
+        call.used.lock().clone_from(&self.used.lock());
         let mut seen = self.seen.lock();
         seen.push(call.message.clone());
         let wamid = Wamid::parse(&format!("wamid.META{}", seen.len())).expect("a wamid");

@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dakghar_core::domain::GraphRefusal;
+use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::ports::{
     NoAnswer, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall, PassedRequest,
 };
 use parking_lot::Mutex;
+use serde_json::Value;
 
 /// Meta, asked about numbers. It does what it is asked until it is told to fail.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,7 @@ pub struct MemoryNumbers(Arc<Mutex<Told>>);
 struct Told {
     failure: Option<NumberCallFailure>,
     no_answer: Option<NoAnswer>,
+    used: AllowancesUsed,
     asked: Vec<String>,
     answers: VecDeque<PassedAnswer>,
 }
@@ -34,9 +38,23 @@ impl MemoryNumbers {
 
     /// Answers so what is passed on next.
     pub fn answer(&self, status: u16, body: &str) {
-        let headers = vec![("x-app-usage", r#"{"call_count":7}"#.into())];
-        let body = body.into();
-        self.0.lock().answers.push_back(PassedAnswer { status, headers, body });
+        self.answer_telling(status, body, AllowancesUsed::default());
+    }
+
+    /// The same, and tells of these allowances.
+    pub fn answer_telling(&self, status: u16, body: &str, used: AllowancesUsed) {
+        self.0.lock().answers.push_back(PassedAnswer {
+            status,
+            headers: vec![("x-app-usage", r#"{"call_count":7}"#.into())],
+            used,
+            refusal: refusal_in(status, body),
+            body: body.into(),
+        });
+    }
+
+    /// Tells of these allowances with each answer to a question from now on.
+    pub fn tell(&self, used: AllowancesUsed) {
+        self.0.lock().used = used;
     }
 
     /// The questions since the last look: the number, and what was asked.
@@ -50,6 +68,7 @@ impl NumbersApi for MemoryNumbers {
     async fn ask(&self, call: NumberCall<'_>) -> Result<Arc<str>, NumberCallFailure> {
         let mut told = self.0.lock();
         told.asked.push(format!("{} {:?}", call.number, call.ask));
+        call.used.lock().clone_from(&told.used);
         match &told.failure {
             Some(failure) => Err(failure.clone()),
             None => Ok(r#"{"success":true}"#.into()),
@@ -82,7 +101,25 @@ impl NumbersApi for MemoryNumbers {
         Ok(told.answers.pop_front().unwrap_or_else(|| PassedAnswer {
             status: 200,
             headers: Vec::new(),
+            used: AllowancesUsed::default(),
+            refusal: None,
             body: r#"{"success":true}"#.into(),
         }))
     }
+}
+
+/// The refusal in an answer with this status, if it has a code.
+fn refusal_in(http_status: u16, body: &str) -> Option<GraphRefusal> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let error = &body["error"];
+    Some(GraphRefusal {
+        http_status,
+        code: error["code"].as_i64()?,
+        subcode: None,
+        message: error["message"].as_str().unwrap_or_default().into(),
+        details: None,
+        is_transient: None,
+        retry_after: None,
+        fbtrace_id: None,
+    })
 }

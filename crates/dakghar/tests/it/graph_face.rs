@@ -5,7 +5,7 @@ mod echo;
 use std::process::Stdio;
 use std::time::Duration;
 
-use dakghar_graph_sim::{Fault, FaultRule, Match, Outcome, StatusPlan};
+use dakghar_graph_sim::{Fault, FaultRule, Match, Number, Outcome, Shares, StatusPlan, Usage};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ on_both_backends!(
     pywa_runs_unchanged,
     clients_of_npm_run_unchanged,
     what_is_answered_with_a_gateway_id_survives_kill_9,
+    an_account_rests_when_a_request_that_was_passed_on_says_that_it_is_used_up,
 );
 
 const NUMBER: &str = "111";
@@ -205,4 +206,57 @@ async fn what_is_answered_with_a_gateway_id_survives_kill_9(backend: Backend) {
         .find(|call| call.body["type"] == "reaction")
         .expect("a call");
     assert_eq!(reacted.body["reaction"]["message_id"], sent["wamid"]);
+}
+
+async fn an_account_rests_when_a_request_that_was_passed_on_says_that_it_is_used_up(backend: Backend) {
+    let (product, tenant) = start(backend).await;
+    product.sim.set_number(Number {
+        phone_number_id: NUMBER.into(),
+        waba_id: ACCOUNT.into(),
+        display_phone_number: "15550000001".into(),
+    });
+    let use_up = |call_count| {
+        let shares = Shares {
+            call_count,
+            ..Shares::default()
+        };
+        product.sim.set_usage(Usage {
+            accounts: [(ACCOUNT.to_owned(), shares)].into(),
+            app: Some(Shares::default()),
+        });
+    };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let templates = product.url(&format!("/v25.0/{ACCOUNT}/message_templates"));
+    let ask = async || {
+        let request = client.get(templates.as_str()).bearer_auth(&tenant.api_key);
+        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+        answer["error"]["code"].clone()
+    };
+    let usage = async || {
+        let numbers = product.get(&format!("/tenants/{}/phone-numbers", tenant.id)).await;
+        numbers["data"][0]["accountUsage"].clone()
+    };
+    use_up(7);
+    assert_eq!(ask().await, Value::Null);
+    let seen = usage().await;
+    assert_eq!((&seen["callsPercent"], &seen["heldUntil"]), (&json!(7), &Value::Null));
+
+    // Nearly used up: a rest of ten seconds.
+    use_up(99);
+    assert_eq!(ask().await, Value::Null);
+    let first = product.send(&tenant, "+919111111111").await;
+    let rests = async |id: &str| product.message(&tenant, id).await["waitsFor"]["reason"] == "meta_allowance";
+    assert!(eventually(async || rests(&first).await).await);
+    assert_eq!(product.sim.journal().len(), 0, "Meta was not called");
+    use_up(7);
+    product.until_status(&tenant, &first, "sent").await;
+    assert_eq!(usage().await["heldUntil"], Value::Null);
+
+    use_up(100);
+    assert_eq!(ask().await, json!(80_007));
+    let seen = usage().await;
+    assert!(seen["heldUntil"].is_string(), "{seen}");
+    let second = product.send(&tenant, "+919111111111").await;
+    assert!(eventually(async || rests(&second).await).await);
+    assert_eq!(product.sim.journal().len(), 1, "Meta was not called");
 }

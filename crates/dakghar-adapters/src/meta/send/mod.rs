@@ -2,7 +2,6 @@
 
 mod outcome;
 mod request;
-mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use reqwest::Method;
 use super::http::{CallFailure, GraphHttp};
 use super::lenient_json::Fields;
 use super::proof::{self, Unfit};
+use super::usage;
 use request::Unwritable;
 
 /// Meta's messages endpoint.

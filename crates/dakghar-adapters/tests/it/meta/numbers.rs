@@ -13,6 +13,7 @@ use dakghar_core::ports::{
 };
 use dakghar_graph_sim::{Endpoint, GraphSim, Outcome, SimConfig};
 use dakghar_testkit::TestClock;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::peer::{Act, Peer, answer};
@@ -27,6 +28,7 @@ async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, N
         app_secret: None,
         ask,
         timeout: Duration::from_secs(5),
+        used: &Mutex::default(),
     };
     let answer = numbers.ask(call).await?;
     Ok(serde_json::from_str(&answer).unwrap())
@@ -104,6 +106,7 @@ async fn a_profile_is_changed_and_shown() {
         app_secret: None,
         ask: NumberAsk::Profile,
         timeout: Duration::from_millis(500),
+        used: &Mutex::default(),
     };
     assert!(matches!(numbers.ask(call).await, Err(NumberCallFailure::NoAnswer(_))));
 }
@@ -154,6 +157,7 @@ async fn calls_at_once_have_the_proof_of_the_apps_secret_until_meta_refuses_it()
             app_secret: secret.as_ref(),
             ask: mark,
             timeout: Duration::from_secs(5),
+            used: &Mutex::default(),
         };
         numbers.ask(call).await.is_ok()
     };
@@ -207,4 +211,47 @@ async fn what_is_passed_on_and_not_answered_was_not_done_or_may_have_been() {
     assert!(matches!(nobody, Err(NoAnswer::NotDone(_))), "{nobody:?}");
     let peer = Peer::start([Act::Answer(answer("400 Bad Request", "", r#"{"error":{"code":100}}"#))]).await;
     assert_eq!(pass(&peer.base_url).await.map(|answer| answer.status), Ok(400));
+}
+
+#[tokio::test]
+async fn what_is_passed_on_tells_of_allowances_and_of_the_refusal() {
+    let usage = r#"{"777":[{"type":"whatsapp","call_count":100,"estimated_time_to_regain_access":3}]}"#;
+    let headers = format!("x-business-use-case-usage: {usage}\r\nx-app-usage: {{\"call_count\":28}}\r\n");
+    let error = r#"{"error":{"message":"(#80007) Rate limit","code":80007}}"#;
+    let peer = Peer::start([
+        Act::Answer(answer("400 Bad Request", &headers, error)),
+        Act::Answer(answer("200 OK", "", r#"{"data":[]}"#)),
+    ])
+    .await;
+    let refused = pass(&peer.base_url).await.unwrap();
+    assert_eq!(refused.refusal.map(|refusal| refusal.code), Some(80_007));
+    assert_eq!(refused.used.app.map(|usage| usage.calls), Some(28));
+    let (account, used) = &refused.used.accounts[0];
+    assert_eq!((account.as_str(), used.percent()), ("777", 100));
+    assert_eq!(used.regained_after, Some(Duration::from_mins(3)));
+    assert_eq!(&*refused.headers[0].1, usage, "it passes as it is, too");
+    let done = pass(&peer.base_url).await.unwrap();
+    assert!(done.refusal.is_none() && done.used.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_to_a_read_mark_tells_of_allowances() {
+    let headers = "x-app-usage: {\"call_count\":95}\r\n";
+    let peer = Peer::start([Act::Answer(answer("200 OK", headers, r#"{"success":true}"#))]).await;
+    let http = GraphHttp::new(GraphConfig::new(peer.base_url.as_str(), "v25.0")).unwrap();
+    let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
+    let used = Mutex::default();
+    let call = NumberCall {
+        number: &PhoneNumberId::parse("111").unwrap(),
+        token: &Secret::new("token"),
+        app_secret: None,
+        ask: NumberAsk::MarkRead {
+            wamid: "wamid.x",
+            typing: false,
+        },
+        timeout: Duration::from_secs(5),
+        used: &used,
+    };
+    numbers.ask(call).await.unwrap();
+    assert_eq!(used.into_inner().app.map(|usage| usage.calls), Some(95));
 }

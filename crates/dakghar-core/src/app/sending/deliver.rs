@@ -22,9 +22,11 @@ use super::in_flight::InHand;
 use super::jobs::End;
 use super::pairs;
 use super::prepare::{ClaimedSend, PreparedSend};
+use crate::app::allowances::CallResult;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
+use crate::domain::allowance::AllowancesUsed;
 use crate::domain::feed::TakenMessage;
 use crate::domain::message::{
     DeadReason, Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status,
@@ -107,10 +109,7 @@ impl Sending {
             let begun = self.stages.call_begins(&message, span.context(), elapsed);
             let outcome = self.call_meta(call).await;
             let ended_at = self.stages.call_ends(&begun, &outcome);
-            if let Some(number) = tenant.number(Some(&accepted.phone_number_id)) {
-                let app = number.token_app();
-                self.gate.allowances.note(number, app, &outcome, used.into_inner());
-            }
+            self.note_allowances(&message, &tenant, &outcome, used.into_inner());
             say_outcome(&mut call_span, &outcome);
             self.tell_taken(&message, &outcome, job.is_awaited);
             (outcome, Some(ended_at))
@@ -142,6 +141,16 @@ impl Sending {
             let wamid = wamid.clone();
             self.ports.news.tell_taken(TakenMessage { key, wamid });
         }
+    }
+
+    /// Notes what the answer tells of allowances, before whoever waits for the outcome hears of that.
+    fn note_allowances(&self, message: &Message, tenant: &Tenant, outcome: &SendOutcome, used: AllowancesUsed) {
+        if let Some(number) = tenant.number(Some(&message.accepted.phone_number_id)) {
+            self.gate
+                .allowances
+                .note(&tenant.id, number, CallResult::from(outcome), &used);
+        }
+        self.messages.outcomes().tell_used(&message.key(), used);
     }
 
     /// Makes the outcome of a call durable. After an error the caller tries again as long as it lives: Meta's answer is
@@ -296,7 +305,12 @@ impl Sending {
             Recorded::GaveUp if message.delivery.dead_reason == Some(DeadReason::AttemptsExhausted) => {
                 self.holds.number_fails(message).await
             }
-            Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
+            // Who rests was noted when the call ended.
+            Recorded::AllowanceSlowDown(_)
+            | Recorded::Failed
+            | Recorded::Retry(_)
+            | Recorded::InDoubt
+            | Recorded::GaveUp => Ok(()),
         };
         if let Err(failure) = result {
             let accepted = &message.accepted;
@@ -345,6 +359,7 @@ const fn word_of(recorded: Recorded) -> &'static str {
         Recorded::Failed => "failed",
         Recorded::Retry(_) => "retry",
         Recorded::SlowDown(_) => "slow_down",
+        Recorded::AllowanceSlowDown(_) => "allowance_slow_down",
         Recorded::PairSlowDown(_) => "pair_slow_down",
         Recorded::Held(_) => "held",
         Recorded::InDoubt => "in_doubt",

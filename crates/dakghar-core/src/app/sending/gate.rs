@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::allowances::Allowances;
 use super::call_limits::{Allowed, CallLimits, CallsAllowed};
 use super::host::{Host, HostPass};
 use super::in_flight::{InFlight, InFlightLimits, InHand};
 use super::number_holds::NumberHolds;
 use super::pairs;
 use super::slots::ask;
+use crate::app::allowances::Allowances;
 use crate::app::failure::Failure;
 use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
@@ -95,7 +95,7 @@ pub(super) struct Gate {
     pub(super) metrics: Arc<Metrics>,
     pub(super) holds: NumberHolds,
     pub(super) host: Host,
-    pub(super) allowances: Allowances,
+    pub(super) allowances: Arc<Allowances>,
     pub(super) pacer: Arc<dyn Pacer>,
     pub(super) window: Option<Duration>,
 }
@@ -201,7 +201,6 @@ impl Gate {
 
     async fn obstacle(&self, candidate: &mut Candidate, present: Present, allowances: &mut CallsAllowed) -> Obstacle {
         let now = present.now;
-        let app = candidate.app().cloned();
         let Candidate {
             message, tenant, since, ..
         } = candidate;
@@ -219,7 +218,7 @@ impl Gate {
         };
         let rest = self
             .allowances
-            .wait_of(number, app.as_ref())
+            .wait_of(&tenant.id, number)
             .filter(|_| !number.simulated);
         // A hold is not probed while the probe could not get anywhere.
         if let Some(hold) = tenant.hold_of(number)

@@ -3,7 +3,6 @@
 
 mod accept;
 mod accept_many;
-mod allowances;
 mod call_limits;
 mod change;
 mod claiming;
@@ -31,6 +30,7 @@ mod withdrawing;
 
 use std::sync::Arc;
 
+use super::allowances::Allowances;
 use super::commits::Commits;
 use super::commits::merge::Merges;
 use super::commits::touch::Touches;
@@ -46,7 +46,6 @@ use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
-use allowances::Allowances;
 use call_limits::CallLimits;
 use consent::Consent;
 use gate::Gate;
@@ -108,6 +107,7 @@ pub(super) struct Shared {
     pub(super) outages: Outages,
     pub(super) holding: Arc<Holding>,
     pub(super) app_secrets: AppSecrets,
+    pub(super) allowances: Arc<Allowances>,
 }
 
 impl Shared {
@@ -137,6 +137,7 @@ impl Shared {
             outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
             holding: Arc::new(Holding::new(ports, &ports.metrics)),
             app_secrets,
+            allowances: Arc::new(Allowances::new(ports.clock.clone(), ports.metrics.clone())),
         }
     }
 }
@@ -155,7 +156,7 @@ impl Sending {
             metrics: ports.metrics.clone(),
             holds: shared.holds.clone(),
             host: shared.host.clone(),
-            allowances: Allowances::new(ports.clock.clone(), ports.metrics.clone()),
+            allowances: shared.allowances,
             pacer: ports.pacer.clone(),
             window: shared.jobs.window(),
         };

@@ -81,6 +81,9 @@ pub enum Recorded {
     Retry(Timestamp),
     /// Another attempt follows at this time, and the whole number should slow down until then.
     SlowDown(Timestamp),
+    /// Another attempt follows at this time. The account or the app of the number should rest until then; the number's own
+    /// pace has nothing to do with it.
+    AllowanceSlowDown(Timestamp),
     /// Another attempt follows at this time, and what goes to the same person from the same number waits behind it.
     PairSlowDown(Timestamp),
     /// Sending is stopped for the number.
@@ -192,8 +195,12 @@ impl Message {
                     .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), None)
                     .min(PAUSE_MAX)
                     .max(refusal.retry_after.unwrap_or_default());
+                let recorded: fn(Timestamp) -> Recorded = match class {
+                    RefusalClass::PaceNumber => Recorded::SlowDown,
+                    _ => Recorded::AllowanceSlowDown,
+                };
                 self.slow_down(present, now + wait, policy)
-                    .map_or(Recorded::GaveUp, Recorded::SlowDown)
+                    .map_or(Recorded::GaveUp, recorded)
             }
             RefusalClass::PacePair => {
                 // Meta asks for 4^X seconds; its pair limit is one message in six.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::passed::{NoAnswer, PassedAnswer, PassedCall};
+use crate::domain::allowance::AllowancesUsed;
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::ids::PhoneNumberId;
 use crate::domain::secret::Secret;
@@ -50,6 +52,8 @@ pub struct NumberCall<'a> {
     pub ask: NumberAsk<'a>,
     /// The time it may take.
     pub timeout: Duration,
+    /// The place for what the answer tells beside its words.
+    pub used: &'a Mutex<AllowancesUsed>,
 }
 
 /// The reason why Meta did not do it, or may not have.

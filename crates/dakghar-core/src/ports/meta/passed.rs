@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::allowance::AllowancesUsed;
+use crate::domain::graph_error::GraphRefusal;
 use crate::domain::secret::Secret;
 
 /// The method of such a request.
@@ -71,6 +73,10 @@ pub struct PassedAnswer {
     pub status: u16,
     /// The headers that say how much the app, the account and the number have used up, and which version answered.
     pub headers: Vec<(&'static str, Arc<str>)>,
+    /// The allowances that these headers tell of.
+    pub used: AllowancesUsed,
+    /// The refusal in the body, if the status is that of one.
+    pub refusal: Option<GraphRefusal>,
     /// The body: a JSON object.
     pub body: Arc<str>,
 }

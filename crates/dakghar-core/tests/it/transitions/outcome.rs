@@ -2,10 +2,13 @@
 
 use dakghar_core::domain::Status;
 use dakghar_core::domain::message::{DeadReason, UnknownOutcome};
+use dakghar_core::domain::pacing::{Admission, Priority};
+use dakghar_core::ports::{Pacer as _, SlotAsk};
 
-use crate::steps::{GRACE, MINUTE, REFUSED, RETRIED, SECOND, in_each_kind, waits_for};
+use crate::steps::{GRACE, MINUTE, REFUSED, RETRIED, SECOND, in_each_kind, number, waits_for};
 use crate::world::World;
 use crate::world::meta::{Answer, Meta};
+use crate::world::ports::at_once;
 use crate::world::seen::Seen;
 
 /// Nothing is left of the way to Meta.
@@ -198,5 +201,42 @@ fn t07_numbers_of_an_account_rest_together_when_its_allowance_is_used_up() {
         world.run_for(MINUTE);
         let prepared = world.prepare(&process);
         assert!(prepared.sends.len() >= 2, "both go when the rest is over");
+    });
+}
+
+#[test]
+fn t07_a_number_whose_account_or_app_rests_keeps_its_own_pace() {
+    for (code, keeps_it) in [(80_007, true), (4, true), (130_429, false)] {
+        in_each_kind(|world: &World| {
+            let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+            world.send_and(&process, Answer::Refuses(code));
+            assert_eq!(waits_for(&world.look(message)), Some("slow_down"));
+            world.run_for(SECOND / 2);
+            let ask = SlotAsk {
+                phone_number_id: number(&tenant),
+                level: 80.0,
+                priority: Priority::Normal,
+                not_before: world.now(),
+            };
+            let admitted = at_once(world.pacer.admit(&[ask])).expect("a pace");
+            assert_eq!(admitted == [Admission::Go], keeps_it, "{code}: {admitted:?}");
+        });
+    }
+}
+
+#[test]
+fn t07_where_the_app_is_not_known_only_the_numbers_of_the_tenant_rest() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let refused = world.tenant_in(&process, "9001", "111");
+        let other = world.tenant_in(&process, "9001", "222");
+        world.accept(&process, &refused.id, "first");
+        world.send_and(&process, Answer::Refuses(4));
+        let waits = world.accept(&process, &refused.id, "waits");
+        world.accept(&process, &other.id, "goes");
+        world.run_for(SECOND);
+        let prepared = world.prepare(&process);
+        assert_eq!(prepared.sends.len(), 1, "nobody else's");
+        assert_eq!(waits_for(&world.look(waits)), Some("meta_allowance"));
     });
 }

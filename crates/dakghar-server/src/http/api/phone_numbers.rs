@@ -14,7 +14,7 @@ use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
-use crate::http::views::{PageView, PhoneNumberView, TenantView};
+use crate::http::views::{ListedNumberView, PageView, TenantView};
 
 /// Another number for a tenant.
 #[derive(ToSchema)]
@@ -93,11 +93,18 @@ problems!(ListProblems: STORE);
 /// List the numbers of a tenant
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/phone-numbers", operation_id = "listPhoneNumbers", tag = "Phone numbers",
-    responses((status = 200, description = "All numbers, the default one first.", body = PageView<PhoneNumberView>),
+    responses((status = 200, description = "All numbers, the default one first.", body = PageView<ListedNumberView>),
         ListProblems),
 )]
-pub(in crate::http) async fn list(scope: TenantScope) -> ApiResult<Json<PageView<PhoneNumberView>>> {
-    Ok(Json(PageView::complete(PhoneNumberView::all_of(&scope.tenant))))
+pub(in crate::http) async fn list(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+) -> ApiResult<Json<PageView<ListedNumberView>>> {
+    let allowances = &state.app().allowances;
+    Ok(Json(PageView::complete(ListedNumberView::all_of(
+        &scope.tenant,
+        allowances,
+    ))))
 }
 
 problems!(AddProblems: BODY, STORE, &[

@@ -6,11 +6,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use dakghar_core::app::{AcceptedMessage, Outcome, OutcomeWait};
+use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::domain::send_request::read_mark::{self, ReadMark};
 use dakghar_core::domain::send_request::{self, SendRequest};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::trace::{Attribute, SpanName};
-use dakghar_core::domain::{ErrorCode, MessageId, MessageKey, PhoneNumberId, Problem, Scope, TenantId};
+use dakghar_core::domain::{ErrorCode, MessageId, MessageKey, PhoneNumberId, Problem, Scope, Tenant, TenantId};
 use dakghar_core::ports::NumberAsk;
 use dakghar_core::traces::Span;
 use tokio::time::timeout;
@@ -18,12 +19,14 @@ use tokio::time::timeout;
 use super::errors::GraphError;
 use super::path::Endpoint;
 use super::sent::{ANSWER, Asked};
+use super::usage;
 use crate::http::api::number_calls::passed_on;
 use crate::http::auth::{self, TenantScope};
 use crate::http::authority::presents_tenant_key;
 use crate::http::body;
 use crate::http::config::GraphAnswer;
 use crate::http::idempotency::idempotency_keys;
+use crate::http::request_id::RequestId;
 use crate::http::state::HttpState;
 use crate::http::trace_parent::trace_parent;
 
@@ -43,15 +46,43 @@ pub(super) async fn send(
         Sent::Marked(answer) => return Ok(answer),
         Sent::Accepted(asked, accepted, wait) => (asked, accepted, wait),
     };
-    drop(scope);
+    let tenant = scope.tenant;
     // From here on a client that leaves changes nothing: the message is stored.
-    let outcome = match wait {
-        None => Outcome::Open,
-        Some(wait) => timeout(state.config().graph_wait, wait.outcome())
-            .await
-            .unwrap_or(Outcome::Open),
+    let (outcome, used) = match wait {
+        None => (Outcome::Open, None),
+        Some(wait) => {
+            let outcome = timeout(state.config().graph_wait, wait.outcome()).await;
+            (outcome.unwrap_or(Outcome::Open), wait.used())
+        }
     };
-    asked.answer(&accepted, outcome)
+    let request_id = RequestId::of(&head.extensions);
+    let answer = asked.answer(&accepted, outcome);
+    let mut answer = answer.unwrap_or_else(|error| error.into_response(request_id.as_deref()));
+    if wanted == GraphAnswer::Wait {
+        show_usage(state, &tenant, &number, used, answer.headers_mut());
+    }
+    Ok(answer)
+}
+
+/// Shows how much of Meta's allowances is used: what the answer to the message's own call told, or else what is known here.
+fn show_usage(
+    state: &HttpState,
+    tenant: &Tenant,
+    number: &PhoneNumberId,
+    used: Option<AllowancesUsed>,
+    headers: &mut HeaderMap,
+) {
+    let last_told = || {
+        Some(
+            state
+                .app()
+                .allowances
+                .last_told(&tenant.id, tenant.number(Some(number))?),
+        )
+    };
+    if let Some(used) = used.or_else(last_told) {
+        usage::show(headers, &used);
+    }
 }
 
 /// Lets in the tenant that has the number, by a key with this scope.

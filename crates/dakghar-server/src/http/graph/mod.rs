@@ -13,6 +13,7 @@ mod pages;
 mod passing;
 pub(super) mod path;
 mod sent;
+mod usage;
 
 use axum::Router;
 use axum::extract::{Request, State};

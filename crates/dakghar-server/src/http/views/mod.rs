@@ -17,6 +17,7 @@ mod event;
 mod feed;
 mod key;
 mod message;
+mod number;
 mod opt_out;
 mod person;
 mod redrive;
@@ -52,14 +53,13 @@ pub use feed::feed_entry_json;
 pub(super) use key::{KeyView, OperatorKeyView, ShownKeyView, ShownOperatorKeyView, role_names, scope_names};
 pub use message::message_json;
 pub(super) use message::{MessageView, priorities, statuses, statuses_or_null};
+pub(super) use number::ListedNumberView;
 pub(super) use opt_out::{OptOutView, SendingRulesView, enforced, quiet_for};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};
 pub(super) use signup::{OnboardingLinkView, SignupView};
-pub(super) use tenant::{
-    ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
-};
+pub(super) use tenant::{ChangedTenantView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes};
 
 /// One page of a list, newest first.
 #[derive(Serialize, ToSchema)]

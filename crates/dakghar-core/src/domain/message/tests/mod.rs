@@ -235,6 +235,12 @@ fn outcomes_lead_where_the_protocol_says() {
         ),
         (turned_away, Status::Queued, Recorded::Retry(retry(1))),
         (refused(130_429, 400), Status::Queued, Recorded::SlowDown(retry(1))),
+        (
+            refused(80_007, 400),
+            Status::Queued,
+            Recorded::AllowanceSlowDown(retry(1)),
+        ),
+        (refused(4, 400), Status::Queued, Recorded::AllowanceSlowDown(retry(1))),
         (refused(131_000, 500), Status::Queued, Recorded::Retry(retry(1))),
         (unknown, Status::InDoubt, Recorded::InDoubt),
         (

@@ -8,7 +8,7 @@ use dakghar_core::domain::allowance::{AllowancesUsed, Usage};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-use super::super::http::header_text;
+use super::http::header_text;
 
 /// Names an array of allowances for each account.
 const OF_ACCOUNTS: &str = "x-business-use-case-usage";
@@ -38,19 +38,23 @@ struct Shares {
 
 impl Shares {
     fn usage(&self) -> Usage {
-        let percent = self.call_count.max(self.total_cputime).max(self.total_time);
         let minutes = self.estimated_time_to_regain_access;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the number is within these bounds"
-        )]
-        let percent = percent.clamp(0.0, 1_000.0) as u32;
         Usage {
-            percent,
+            calls: percent(self.call_count),
+            cpu_time: percent(self.total_cputime),
+            time: percent(self.total_time),
             regained_after: (minutes > 0.0).then(|| Duration::from_secs_f64(minutes.min(1_440.0) * 60.0)),
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the number is within these bounds"
+)]
+fn percent(share: f64) -> u32 {
+    share.clamp(0.0, 1_000.0) as u32
 }
 
 /// Reads what the headers tell. What is not understood tells nothing.
@@ -74,7 +78,7 @@ fn of_accounts(headers: &HeaderMap) -> Option<Vec<(WabaId, Usage)>> {
         // The one of which the most is used binds.
         let usage = for_messages
             .map(Shares::usage)
-            .max_by_key(|usage| (usage.regained_after, usage.percent))?;
+            .max_by_key(|usage| (usage.regained_after, usage.percent()))?;
         Some((WabaId::parse(&account).ok()?, usage))
     };
     Some(accounts.into_iter().take(ACCOUNTS_MAX).filter_map(of_account).collect())
@@ -104,12 +108,14 @@ mod tests {
         );
         let account = WabaId::parse("102290129340398").expect("an id");
         let usage = Usage {
-            percent: 91,
+            calls: 3,
+            cpu_time: 91,
+            time: 2,
             regained_after: None,
         };
         assert_eq!(used.accounts, [(account, usage)]);
         let used = read_of(OF_APP, r#"{"call_count":28,"total_time":25.6,"total_cputime":101}"#);
-        assert_eq!(used.app.map(|usage| usage.percent), Some(101));
+        assert_eq!(used.app.map(|usage| usage.percent()), Some(101));
     }
 
     #[test]
@@ -140,7 +146,7 @@ mod tests {
         );
         let usage = absurd.app.expect("a usage");
         assert_eq!(
-            (usage.percent, usage.regained_after),
+            (usage.percent(), usage.regained_after),
             (1_000, Some(Duration::from_secs(86_400)))
         );
         assert_eq!(read_of(OF_APP, &"9".repeat(9_000)), AllowancesUsed::default());
