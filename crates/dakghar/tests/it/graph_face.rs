@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::product::{Backend, Product, Setup, Tenant, on_both_backends, text};
+use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
 use crate::programs::{are_installed, root};
 
 on_both_backends!(
