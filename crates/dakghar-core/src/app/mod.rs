@@ -233,7 +233,12 @@ impl App {
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             token_watch,
-            reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
+            reconciling: Arc::new(Reconciling::new(
+                ports.clone(),
+                settings.clone(),
+                shared.clone(),
+                commits.touch.clone(),
+            )),
             receiving: receiving_of(&ports, &commits, (&tenants, &directory), &opaque, &shared, heard),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),

@@ -37,7 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The same while signs of other processes do not come through.
 const LOOK_WITHOUT_NEWS: Duration = Duration::from_millis(50);
 /// The rest after a step, for each entry that it placed: what comes meanwhile shares the next transaction. So little waits
-/// little, and much costs no more transactions than at [`REST_MAX`].
+/// little, and much costs no more transactions than at [`REST_MAX`]. A store that takes its time for a step is busy, and has
+/// half of that time for others.
 const REST_PER_ENTRY: Duration = Duration::from_micros(250);
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(50);
@@ -49,6 +50,8 @@ pub struct Sequenced {
     pub placed: u64,
     /// True if another step is to follow at once.
     pub has_more: bool,
+    /// The time that it took.
+    pub took: Duration,
 }
 
 impl Sequenced {
@@ -58,7 +61,7 @@ impl Sequenced {
             return Duration::ZERO;
         }
         let placed = u32::try_from(self.placed).unwrap_or(u32::MAX);
-        REST_PER_ENTRY.saturating_mul(placed).min(REST_MAX)
+        REST_PER_ENTRY.saturating_mul(placed).max(self.took / 2).min(REST_MAX)
     }
 }
 
@@ -145,6 +148,13 @@ impl Sequencing {
 
     /// Gives places to some of what arrived in the partitions that this process owns.
     pub async fn step(&self) -> Result<Sequenced, Failure> {
+        let begun = self.clock.uptime();
+        let sequenced = self.place_arrived().await?;
+        let took = self.clock.uptime().saturating_sub(begun);
+        Ok(Sequenced { took, ..sequenced })
+    }
+
+    async fn place_arrived(&self) -> Result<Sequenced, Failure> {
         let Some(store) = &self.arrivals else {
             return Ok(Sequenced::default());
         };
@@ -167,11 +177,19 @@ impl Sequencing {
             // The others are not to be placed one by one because of them.
             let placed = self.place_apart(&**store, stuck).await?.placed;
             if arrived.is_empty() {
-                return Ok(Sequenced { placed, has_more });
+                return Ok(Sequenced {
+                    placed,
+                    has_more,
+                    ..Sequenced::default()
+                });
             }
         }
         match self.place(&**store, &arrived).await {
-            Ok(Some(placed)) => Ok(Sequenced { placed, has_more }),
+            Ok(Some(placed)) => Ok(Sequenced {
+                placed,
+                has_more,
+                ..Sequenced::default()
+            }),
             // Whoever was in the way may still be.
             Ok(None) => Ok(Sequenced::default()),
             Err(error) if is_of_one(&error) => self.place_apart(&**store, arrived).await,
@@ -186,8 +204,8 @@ impl Sequencing {
             by_tenant.entry(arrival.tenant_id).or_default().push(arrival);
         }
         let mut sequenced = Sequenced {
-            placed: 0,
             has_more: true,
+            ..Sequenced::default()
         };
         for (tenant_id, arrived) in by_tenant {
             match self.place_or_tell(store, tenant_id, &arrived).await? {
@@ -344,8 +362,18 @@ mod tests {
 
     #[test]
     fn little_waits_little_and_a_flood_shares_its_transactions() {
-        let rest = |placed, has_more| Sequenced { placed, has_more }.rest().as_millis();
-        assert_eq!([rest(0, false), rest(12, false), rest(u64::MAX, false)], [0, 3, 50]);
-        assert_eq!(rest(500, true), 0, "a full step is followed by the next");
+        let after = |placed, has_more, took| {
+            let took = Duration::from_millis(took);
+            let done = Sequenced { placed, has_more, took };
+            done.rest().as_millis()
+        };
+        let rest = |placed| after(placed, false, 0);
+        assert_eq!([rest(0), rest(12), rest(u64::MAX)], [0, 3, 50]);
+        assert_eq!(after(500, true, 40), 0, "a full step is followed by the next");
+        assert_eq!(
+            [after(12, false, 40), after(0, false, 4_000)],
+            [20, 50],
+            "the store is busy"
+        );
     }
 }

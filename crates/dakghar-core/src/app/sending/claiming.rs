@@ -1,4 +1,10 @@
 //! Claims prepared messages, so that nobody else calls for them.
+//!
+//! The conversation of a message is touched at the same time. Nobody calls before both are durable: a touch without a message
+//! is harmless, but a message that was sent and has no conversation would be hidden. A crash after the claim and before the
+//! touch leaves a message that is not called for, until its lease ends; whoever takes it over touches its conversation first.
+
+use futures_util::future::join;
 
 use super::Sending;
 use super::jobs::End;
@@ -10,8 +16,8 @@ use crate::domain::message::{Fenced, Message, NotSentCause, SendOutcome, Status}
 use crate::metrics::DoubtEnd;
 use crate::ports::{Save, Saved};
 
-/// A message of whose claim the store did not say whether it took it. Nobody calls for it, and only this process knows that:
-/// unless it gives the claim back, one that was taken ends in doubt.
+/// A message of whose claim the store did not say whether it took it, or whose conversation was not touched. Nobody calls for
+/// it, and only this process knows that: unless it gives the claim back, one that was taken ends in doubt.
 #[derive(Debug)]
 pub struct UnconfirmedClaim(PreparedSend);
 
@@ -27,13 +33,20 @@ impl Sending {
     /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out.
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Claims {
         let saves: Vec<Save> = sends.iter().map(|send| Save::quiet(&send.message)).collect();
-        let saved = self.ports.messages.claim(&saves).await;
+        let claiming = self.ports.messages.claim(&saves);
+        let (saved, touched) = join(claiming, self.touch(&sends)).await;
+        if let Err(failure) = &touched
+            && !self.outages.note(failure)
+        {
+            tracing::warn!(%failure, "conversations were not touched, so claims are given back");
+        }
         let mut claims = Claims {
             claimed: Vec::with_capacity(sends.len()),
             unconfirmed: Vec::new(),
         };
         for (mut send, saved) in sends.into_iter().zip(saved) {
             match saved {
+                Ok(Saved::Done) if touched.is_err() => claims.unconfirmed.push(UnconfirmedClaim(send)),
                 Ok(Saved::Done) => {
                     self.outages.store_answered();
                     send.message.delivery.version += 1;
@@ -59,6 +72,16 @@ impl Sending {
             }
         }
         claims
+    }
+
+    /// Moves the conversations of messages that are about to be called for.
+    async fn touch(&self, sends: &[PreparedSend]) -> Result<(), Failure> {
+        let touch = |send: &PreparedSend| send.message.touch(send.message.delivery.updated_at, false);
+        let touches: Vec<_> = sends.iter().filter_map(touch).collect();
+        if touches.is_empty() {
+            return Ok(());
+        }
+        Ok(self.touches.submit(touches).await??)
     }
 
     /// Gives a claim back, if the store took it. If not, the message is still due, and its job comes back.

@@ -1,4 +1,4 @@
-//! Prepares due messages for their call: the gate, the access token, the conversation.
+//! Prepares due messages for their call: the gate, the access token.
 //!
 //! A message that may not go out is settled or put off here. Nothing else changes, so after a crash every message is
 //! still queued, and its timer brings it back.
@@ -150,15 +150,6 @@ impl Sending {
             }
         }
         let sends = self.ready(passed, stopped).await;
-        // The conversation is touched before the claim: a touch without a message is harmless, but a message without a
-        // conversation would be hidden.
-        let touches: Vec<_> = sends
-            .iter()
-            .filter_map(|send| send.message.touch(send.message.delivery.updated_at, false))
-            .collect();
-        if !touches.is_empty() {
-            self.touches.submit(touches).await??;
-        }
         Ok(Prepared { sends, waiting })
     }
 

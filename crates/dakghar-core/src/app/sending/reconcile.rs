@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use super::jobs::Jobs;
 use super::slots::Slots;
 use super::{LeaseWatch, Outages, RecentCalls, Shared};
+use crate::app::commits::touch::Touches;
 use crate::app::failure::Failure;
 use crate::app::listening::Listening;
 use crate::app::messages::{Messages, merge_reports};
@@ -45,6 +46,7 @@ pub struct Reconciling {
     leases: Arc<LeaseWatch>,
     listening: Arc<Listening>,
     outages: Outages,
+    touches: Touches,
 }
 
 /// The tenants of the held messages of a round.
@@ -63,7 +65,7 @@ fn waits_for_evidence(message: &Message) -> bool {
 }
 
 impl Reconciling {
-    pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared) -> Self {
+    pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared, touches: Touches) -> Self {
         Self {
             messages: shared.messages,
             directory: shared.directory,
@@ -73,6 +75,7 @@ impl Reconciling {
             leases: shared.leases,
             listening: shared.listening,
             outages: shared.outages,
+            touches,
             ports,
             settings,
         }
@@ -167,6 +170,7 @@ impl Reconciling {
             tenants: self.tenants_of_held(&due).await,
             hearing: self.hearing(&due).await?,
         };
+        self.touch(&due).await?;
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
             let before = message.delivery.status;
@@ -186,6 +190,18 @@ impl Reconciling {
             Ok(())
         });
         join_all(saves).await.into_iter().collect()
+    }
+
+    /// Moves the conversations of messages that somebody was sending: whoever claimed them may have died before.
+    async fn touch(&self, due: &[Message]) -> Result<(), Failure> {
+        let sending = due.iter().filter(|message| message.delivery.status == Status::Sending);
+        let touches: Vec<_> = sending
+            .filter_map(|message| message.touch(message.delivery.updated_at, false))
+            .collect();
+        if touches.is_empty() {
+            return Ok(());
+        }
+        Ok(self.touches.submit(touches).await??)
     }
 
     /// Reads the tenants afresh: a remembered tenant must not decide that a hold is over.

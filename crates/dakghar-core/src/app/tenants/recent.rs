@@ -218,15 +218,15 @@ mod tests {
         let (recent, clock) = recent();
         recent.keep(&recent.begin_reading(), &[(1, "used"), (2, "not used")]);
         assert_eq!(get(&recent), Some(("used", false)));
-        assert_eq!(recent.take_along(), [], "it is young");
+        assert_eq!(recent.take_along(), Vec::<u8>::new(), "it is young");
         *clock.0.lock() = Timestamp::from_millis(0) + TTL / 4;
         assert_eq!(recent.take_along(), [1]);
-        assert_eq!(recent.take_along(), [], "somebody reads it already");
+        assert_eq!(recent.take_along(), Vec::<u8>::new(), "somebody reads it already");
         recent.keep(&recent.begin_reading(), &[(1, "again")]);
         *clock.0.lock() = Timestamp::from_millis(0) + TTL * 2;
         assert_eq!(recent.take_along(), [1], "it was used not long ago");
         *clock.0.lock() = Timestamp::from_millis(0) + TTL * IN_USE_FOR;
-        assert_eq!(recent.take_along(), [], "nobody uses it any more");
+        assert_eq!(recent.take_along(), Vec::<u8>::new(), "nobody uses it any more");
     }
 
     #[test]

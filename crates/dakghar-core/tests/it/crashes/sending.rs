@@ -171,20 +171,45 @@ fn crash_after_the_outcome_was_stored_leaves_nothing_to_heal() {
 #[test]
 fn crash_between_touch_of_the_conversation_and_claim_is_harmless() {
     in_each_kind(|world: &World| {
-        let (_, tenant, message) = dies_at(world, UnknownOutcome::Fail, Call::Touch, Fate::CrashesAfter);
-        let seen = world.look(message);
-        assert_eq!((seen.status(), seen.conversation()), (Status::Queued, None));
+        let (_, tenant, message) = dies_at(world, UnknownOutcome::Fail, Call::Claim, Fate::CrashesBefore);
+        assert_eq!(world.look(message).status(), Status::Queued);
         let touched = world.conversations(&tenant);
-        assert_eq!(touched.len(), 1, "a conversation without a new message");
+        assert!(touched.len() <= 1, "at most a conversation without a new message");
 
         world.run_for(MINUTE + SECOND);
         let seen = world.look(message);
-        assert_eq!(
-            (seen.status(), seen.conversation()),
-            (Status::Sent, Some(touched[0].id))
-        );
         let after = world.conversations(&tenant);
-        assert_eq!((after.len(), after[0].id), (1, touched[0].id));
+        assert_eq!((seen.status(), seen.conversation()), (Status::Sent, Some(after[0].id)));
+        assert_eq!(after.len(), 1);
         assert_eq!(after[0].last_message_id, message.message_id);
+    });
+}
+
+#[test]
+fn crash_between_claim_and_touch_of_the_conversation_hides_no_message() {
+    in_each_kind(|world: &World| {
+        let (_, tenant, message) = dies_at(world, UnknownOutcome::Fail, Call::Touch, Fate::CrashesBefore);
+        assert_eq!(world.conversations(&tenant).len(), 0);
+        assert_eq!(world.look(message).status(), Status::Sending, "it was claimed");
+        world.run_for(MINUTE * 4);
+        let seen = world.look(message);
+        assert_eq!(seen.status(), Status::Dead, "nobody knows that it was never called");
+        let after = world.conversations(&tenant);
+        assert_eq!((after.len(), seen.conversation()), (1, Some(after[0].id)));
+        assert_eq!((after[0].last_message_id, world.requests()), (message.message_id, 0));
+    });
+}
+
+#[test]
+fn a_message_whose_conversation_was_not_touched_is_not_called_for_and_goes_out_later() {
+    in_each_kind(|world: &World| {
+        let (_, tenant, message) = world.queued(UnknownOutcome::Fail);
+        world.wire.script(Call::Touch, Fate::FailsBefore);
+        world.process();
+        world.run_for(MINUTE + SECOND);
+        let seen = world.look(message);
+        let after = world.conversations(&tenant);
+        assert_eq!((seen.status(), seen.conversation()), (Status::Sent, Some(after[0].id)));
+        assert_eq!((seen.attempt(), world.requests()), (1, 1), "no attempt is charged");
     });
 }
