@@ -233,12 +233,7 @@ impl App {
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             token_watch,
-            reconciling: Arc::new(Reconciling::new(
-                ports.clone(),
-                settings.clone(),
-                shared.clone(),
-                commits.touch.clone(),
-            )),
+            reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: receiving_of(&ports, &commits, (&tenants, &directory), &opaque, &shared, heard),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),

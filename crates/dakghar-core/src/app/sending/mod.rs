@@ -107,6 +107,7 @@ pub(super) struct Shared {
     pub(super) outages: Outages,
     pub(super) holding: Arc<Holding>,
     pub(super) app_secrets: AppSecrets,
+    pub(super) touches: Touches,
     pub(super) allowances: Arc<Allowances>,
 }
 
@@ -137,6 +138,7 @@ impl Shared {
             outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
             holding: Arc::new(Holding::new(ports, &ports.metrics)),
             app_secrets,
+            touches: commits.touch.clone(),
             allowances: Arc::new(Allowances::new(ports.clock.clone(), ports.metrics.clone())),
         }
     }
@@ -173,7 +175,7 @@ impl Sending {
             outages: shared.outages,
             app_secrets: shared.app_secrets,
             opaque,
-            touches: commits.touch.clone(),
+            touches: shared.touches,
             merges: commits.merge.clone(),
             spooling: Spooling::new(&ports, commits.spool.clone()),
             stages: Stages::new(&ports, shared.holding),

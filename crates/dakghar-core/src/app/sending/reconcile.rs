@@ -65,7 +65,7 @@ fn waits_for_evidence(message: &Message) -> bool {
 }
 
 impl Reconciling {
-    pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared, touches: Touches) -> Self {
+    pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared) -> Self {
         Self {
             messages: shared.messages,
             directory: shared.directory,
@@ -75,7 +75,7 @@ impl Reconciling {
             leases: shared.leases,
             listening: shared.listening,
             outages: shared.outages,
-            touches,
+            touches: shared.touches,
             ports,
             settings,
         }
