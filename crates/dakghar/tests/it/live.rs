@@ -298,6 +298,8 @@ async fn the_shell_shows_a_feed_as_it_grows_over_a_restart(backend: Backend) {
         product.kill();
         product.restart().await;
     }
+    // It says nothing by which one could tell that it has begun, so it has the time that the next two take.
+    let mut none = Shell::start(&product, &[&tenant.id, "--from-start", "--kind", "status.*"]);
     for (forbids, is_coloured) in [(&[] as &[(&str, &str)], true), (&[("NO_COLOR", "1")], false)] {
         let mut terminal = Shell::on_terminal(&product, &[&tenant.id, "--from-start"], forbids);
         let mut line = terminal.next().await;
@@ -309,7 +311,6 @@ async fn the_shell_shows_a_feed_as_it_grows_over_a_restart(backend: Backend) {
         terminal.process.kill().expect("it runs");
         terminal.process.wait().expect("it ends");
     }
-    let mut none = Shell::start(&product, &[&tenant.id, "--from-start", "--kind", "status.*"]);
     assert_eq!(json.interrupt().await, Some(0));
     assert_eq!(plain.interrupt().await, Some(0));
     assert!(
