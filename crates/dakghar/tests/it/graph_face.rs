@@ -24,18 +24,18 @@ const NUMBER: &str = "111";
 const ACCOUNT: &str = "777";
 
 async fn start(backend: Backend) -> (Product, Tenant) {
-    start_with(backend, StatusPlan::none()).await
+    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let tenant = registered(&product).await;
+    (product, tenant)
 }
 
-async fn start_with(backend: Backend, statuses: StatusPlan) -> (Product, Tenant) {
-    let product = Setup::on(backend).statuses(statuses).start().await;
+async fn registered(product: &Product) -> Tenant {
     let body = json!({"name": "Tenant A", "phoneNumberId": NUMBER, "wabaId": ACCOUNT, "accessToken": "EAAG-real"});
     let answer = product.post("/tenants/register", body).await;
-    let tenant = Tenant {
+    Tenant {
         id: text(&answer["tenantId"]),
         api_key: text(&answer["apiKey"]),
-    };
-    (product, tenant)
+    }
 }
 
 /// One person is not on WhatsApp.
