@@ -222,6 +222,10 @@ async fn after_a_storm_a_number_has_its_former_pace_and_no_message_is_charged_fo
     let refused = product.sim.stats().refused;
     assert!((1..=REFUSED_MAX).contains(&refused), "{refused} refused in the storm");
     let former = accepted_between(&product, begun - MEASURED_MS, begun);
+    assert!(
+        former >= 5 * LEVEL as usize / 2,
+        "{former} in five seconds before the storm"
+    );
     let mut best = 0;
     while best * 10 < former * 9 && now_ms() < ended + AFTER_MS {
         feeder.keep(WAITING, Duration::from_secs(1)).await;
