@@ -1,6 +1,7 @@
 //! Meta's own face, driven by clients that nobody here wrote: they run unchanged but for the address.
 
 mod echo;
+mod ids;
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
