@@ -71,9 +71,11 @@ test-rotation: ## Moves 10,000 tenants to another master key under load, killed 
 	CI=true cargo nextest run --locked --workspace --run-ignored ignored-only -E 'test(ten_thousand_tenants)'
 
 .PHONY: test-clients
-test-clients: ## Drives Meta's own face with a client in Rust that nobody here wrote; needs the headers of OpenSSL
+test-clients: ## Drives Meta's own face with a client in Rust, which needs the headers of OpenSSL, and a bot under kill -9
+	./scripts/install-services.sh
 	cargo build --locked --quiet --manifest-path crates/dakghar/tests/it/graph_face/wacloudapi/Cargo.toml --target-dir target/clients
-	CI=true cargo nextest run --locked --workspace --run-ignored ignored-only -E 'test(a_client_of_rust)'
+	CI=true cargo nextest run --locked --workspace --run-ignored ignored-only \
+		-E 'test(a_client_of_rust) + test(a_bot_answers_each_of_many)'
 
 .PHONY: mutants
 mutants: ## Breaks sending on purpose, and lists what no test of the core notices; SHARD=1/8, MINUTES=60

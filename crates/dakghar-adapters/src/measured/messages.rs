@@ -36,6 +36,11 @@ impl<S: MessageStore> MessageStore for MeasuredStore<S> {
         self.measure(StoreCall::MessagesClaim, self.inner.claim(batch)).await
     }
 
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        let noting = self.inner.know_by_gateway_id(key);
+        self.measure(StoreCall::MessagesKnowByGatewayId, noting).await
+    }
+
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         let finding = self.inner.find_by_wamid(refs);
         self.measure(StoreCall::MessagesFindByWamid, finding).await

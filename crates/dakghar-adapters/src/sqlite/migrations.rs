@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 45] = [
+const STEPS: [&str; 46] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -55,6 +55,7 @@ const STEPS: [&str; 45] = [
     include_str!("migrations/0043_standings.sql"),
     include_str!("migrations/0044_departures.sql"),
     include_str!("migrations/0045_app_signup_configs.sql"),
+    include_str!("migrations/0046_gateway_ids.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

@@ -118,6 +118,7 @@ fn delivery_finds_messages_by_index() {
         "phone_number_id=? AND wamid=?",
     );
     check(write::READ_LINKS, "messages_by_id", "tenant_id=? AND id=?");
+    check(write::KNOW_BY_GATEWAY_ID, "messages_by_id", "tenant_id=? AND id=?");
     check(timers::HELD, "messages_open", "tenant_id=? AND status=? AND id>?");
 }
 

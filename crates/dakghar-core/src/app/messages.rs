@@ -9,7 +9,7 @@ use super::outcomes::Outcomes;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::audit::FieldChanges;
 use crate::domain::message::StatusRecord;
-use crate::domain::{Message, MessageKey, Status, Timestamp};
+use crate::domain::{Message, MessageKey, PhoneNumberId, Status, Timestamp, Wamid};
 use crate::group_commit::GroupCommit;
 use crate::ports::{AuditedChange, Carried, MessageStore, Ports, Save, Saved, StatusStore, StoreError};
 
@@ -96,6 +96,22 @@ impl Messages {
             return Vec::new();
         }
         self.store.load(keys).await
+    }
+
+    /// As [`MessageStore::know_by_gateway_id`].
+    pub(super) async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        self.store.know_by_gateway_id(key).await
+    }
+
+    /// Returns messages that were sent, by their number and Meta's id, of whatever tenant they are.
+    pub(super) async fn find_by_wamid(
+        &self,
+        refs: &[(PhoneNumberId, Wamid)],
+    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+        if refs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.find_by_wamid(refs).await
     }
 
     /// As [`load_portion`].

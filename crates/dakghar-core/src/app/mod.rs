@@ -88,8 +88,8 @@ pub use erasing::Erasing;
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use feed::{
-    EndpointsChanged, EntryData, FeedItem, FeedPage, FeedSubscription, OwnCallbackData, Sequenced, Sequencing,
-    Watching, is_posted_by_meta, meta_body,
+    EndpointsChanged, EntryData, FeedItem, FeedPage, FeedSubscription, GatewayIds, OwnCallbackData, Sequenced,
+    Sequencing, Watching, is_posted_by_meta, meta_body,
 };
 pub use health::Health;
 pub use holding::{HoldReport, Holding};

@@ -40,7 +40,7 @@ const SLEEP: [Duration; 2] = [LOOKS_APART_MIN, FIRST_LOOK_ELSEWHERE];
 /// Messages that are looked at in one call.
 const LOOK_AT_ONCE: usize = 500;
 
-/// The end of a message, as far as somebody who waits can be told of it.
+/// The end of a message, as far as its client can be told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Meta has it.
@@ -52,7 +52,8 @@ pub enum Outcome {
     },
     /// Meta refused it for good.
     Refused(SendError),
-    /// Nothing more is known soon: it is held, in doubt, or over without a word of Meta's.
+    /// Nothing more is known soon: it is held, in doubt, or over without a word of Meta's. Or its client knows it by its
+    /// gateway id, whatever Meta calls it.
     Open,
 }
 
@@ -60,9 +61,8 @@ impl Outcome {
     /// Returns what became of a message. `None` while that may be known any moment.
     fn of(message: &Message) -> Option<Self> {
         let delivery = &message.delivery;
-        if let Some(wamid) = &delivery.wamid {
-            let (wamid, receipt) = (wamid.clone(), delivery.receipt.clone());
-            return Some(Self::Taken { wamid, receipt });
+        if delivery.wamid.is_some() {
+            return Some(Self::at_once(message));
         }
         match delivery.status {
             Status::Queued | Status::Sending => None,
@@ -72,6 +72,18 @@ impl Outcome {
             }
             // A dead letter may be sent again later, so its client must not repeat it.
             _ => Some(Self::Open),
+        }
+    }
+
+    /// Returns the answer to a client that waits no longer: Meta's id, unless there is none yet, or it was once answered with
+    /// the gateway id.
+    pub(super) fn at_once(message: &Message) -> Self {
+        match &message.delivery.wamid {
+            Some(wamid) if !message.accepted.by_gateway_id => Self::Taken {
+                wamid: wamid.clone(),
+                receipt: message.delivery.receipt.clone(),
+            },
+            _ => Self::Open,
         }
     }
 }

@@ -16,6 +16,8 @@ label! {
         MessagesSave = "messages_save",
         /// `claim` of `messages`.
         MessagesClaim = "messages_claim",
+        /// `know_by_gateway_id` of `messages`.
+        MessagesKnowByGatewayId = "messages_know_by_gateway_id",
         /// `find_by_wamid` of `messages`.
         MessagesFindByWamid = "messages_find_by_wamid",
         /// `find_by_idempotency_key` of `messages`.

@@ -9,6 +9,7 @@ mod crashes;
 mod departures;
 mod echoes;
 mod feed;
+mod gateway_ids;
 mod measuring;
 mod meta_form;
 mod names;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dakghar_core::app::{self, EntryData, FeedItem, OwnCallbackData, is_posted_by_meta};
+use dakghar_core::app::{self, EntryData, FeedItem, GatewayIds, OwnCallbackData, is_posted_by_meta};
 use dakghar_core::domain::feed::{FeedEntry, Place};
 use dakghar_core::domain::message::{EvidenceStatus, Message, Status, StatusRecord};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
@@ -15,7 +15,7 @@ const OURS: &str = "v2.msg_00000000000000000000000001.1.ten_00000000000000000000
 const FRAME: &str = r#"{"id":"900","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"111"}}}]}"#;
 
 fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<String> {
-    app::meta_body(items, &OwnCallbackData::new())
+    app::meta_body(items, &OwnCallbackData::new(), &GatewayIds::new())
 }
 
 fn item(entry: FeedEntry, data: EntryData) -> FeedItem {
@@ -148,7 +148,7 @@ fn an_event_gets_the_callback_data_of_its_message() {
         MessageId::parse("msg_00000000000000000000000001").expect("made up well"),
         "mine".into(),
     )]);
-    let body = app::meta_body([&payment], &own).expect("made up well");
+    let body = app::meta_body([&payment], &own, &GatewayIds::new()).expect("made up well");
     assert!(body.contains(&status.replace(OURS, "mine")), "{body}");
 }
 
@@ -258,4 +258,47 @@ fn a_nest_without_end_is_not_followed() {
     );
     let body = meta_body([&event("x", None, &format!(r#"{{"changes":[{deep}]}}"#))]);
     assert!(body.is_some_and(|body| body.contains(&deep)));
+}
+
+#[test]
+fn a_message_is_named_as_its_client_knows_it() {
+    let by_ours = samples::outbound(samples::tenant_id()).with(|message| message.accepted.by_gateway_id = true);
+    let by_metas = samples::outbound(samples::tenant_id());
+    let ours = by_ours.gateway_id().expect("it has one");
+    let status = r#"{"id":"wamid.S","status":"read"}"#;
+    let body = meta_body([&report(&by_ours, status, Some(FRAME))]).expect("made up well");
+    assert!(
+        body.contains(&format!(r#"{{"id":"{ours}","status":"read"}}"#)),
+        "{body}"
+    );
+    let body = meta_body([&report(&by_metas, status, Some(FRAME))]).expect("made up well");
+    assert!(body.contains(status), "{body}");
+
+    let ids = GatewayIds::from([(samples::wamid("wamid.S"), ours.clone())]);
+    let quote = r#"{"id":"wamid.IN","context":{"from":"1","id":"wamid.S"},"text":{"body":"caf\u00e9"}}"#;
+    let answer = samples::inbound(samples::tenant_id(), "wamid.IN");
+    let answer = answer.with(|message| message.accepted.content.envelope = Some(quote.into()));
+    let answer = item(FeedEntry::of_message(&answer), EntryData::Message(amended(&answer)));
+    let edit = format!(r#"{{"changes":[{{"value":{{"messages":[{{"edit":{{"message":{quote}}}}}]}}}}]}}"#);
+    for item in [answer, event("messages", None, &edit)] {
+        let body = app::meta_body([&item], &OwnCallbackData::new(), &ids).expect("made up well");
+        assert!(body.contains(&quote.replace("wamid.S", ours.as_str())), "{body}");
+        let body = meta_body([&item]).expect("made up well");
+        assert!(body.contains(quote), "{body}");
+    }
+}
+
+#[test]
+fn what_comes_with_callback_data_of_ours_is_named_as_its_client_knows_it() {
+    let status = format!(r#"{{"id":"wamid.P","status":"captured","biz_opaque_callback_data":"{OURS}"}}"#);
+    let ids = GatewayIds::from([(samples::wamid("wamid.P"), samples::wamid("wamid.dakghar.x"))]);
+    let body = |status: &str| app::meta_body([&event("messages", None, status)], &OwnCallbackData::new(), &ids);
+    let told = body(&status).expect("made up well");
+    assert!(
+        told.contains(r#"[{"id":"wamid.dakghar.x","status":"captured"}]"#),
+        "{told}"
+    );
+    let foreign = status.replace(OURS, "theirs");
+    let told = body(&foreign).expect("made up well");
+    assert!(told.contains(&foreign), "{told}");
 }

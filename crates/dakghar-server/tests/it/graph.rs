@@ -1,5 +1,6 @@
 //! Messages in Meta's own form: Meta's answers and errors, and ids that stand for a message until Meta has given it one.
 
+mod answered;
 mod keys;
 mod named;
 mod passed;

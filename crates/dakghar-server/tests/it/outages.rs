@@ -65,6 +65,10 @@ impl MessageStore for Failing {
         }
     }
 
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        self.store.know_by_gateway_id(key).await
+    }
+
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         self.store.find_by_wamid(refs).await
     }

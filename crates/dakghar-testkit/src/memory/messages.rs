@@ -111,6 +111,18 @@ impl MessageStore for MemoryStore {
         self.with_each(batch, State::save)
     }
 
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        self.with(|state| {
+            let stored = state.messages.get_mut(&key.message_id);
+            let Some(stored) = stored.filter(|stored| stored.key() == *key) else {
+                return false;
+            };
+            let is_open = stored.delivery.wamid.is_none();
+            stored.accepted.by_gateway_id |= is_open;
+            stored.accepted.by_gateway_id
+        })
+    }
+
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         self.with(|state| {
             let find = |(number, wamid): &(PhoneNumberId, Wamid)| {

@@ -42,6 +42,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
         sender: None,
         terms: Terms::default(),
         trace: None,
+        by_gateway_id: false,
     };
     let mut delivery = Delivery::queued(created_at);
     delivery.timeline = vec![TimelineEntry::new(created_at, TimelineEvent::Accepted)];
@@ -116,6 +117,7 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
                 open_window: true,
             },
             trace: None,
+            by_gateway_id: true,
         },
         delivery: Delivery {
             expires_at: Some(at(86_400_001)),

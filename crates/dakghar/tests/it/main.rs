@@ -21,6 +21,7 @@ mod audit;
 mod auto_redrives;
 mod autoscale;
 mod backup;
+mod bulks;
 mod callbacks;
 mod chaos;
 mod cli;

@@ -19,7 +19,8 @@ use dakghar_core::ports::{
 };
 
 use super::MongoStore;
-use super::documents::{message, timestamp};
+use super::collections::MESSAGES;
+use super::documents::{message, timestamp, to_raw};
 use super::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY, MESSAGE_PHONE_NUMBER, MESSAGE_WAMIDS};
 use super::inserts::Inserted;
 use super::reads::Query;
@@ -120,6 +121,26 @@ impl MessageStore for MongoStore {
 
     async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save_in(batch, saving::claims).await
+    }
+
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        // One that is noted matches again: the command may be executed twice.
+        let statement = to_raw(&doc! {
+            "q": {
+                "_id": key.message_id.to_string(),
+                "tenantId": key.tenant_id.to_string(),
+                "$or": [{ "wamid": null }, { "byGatewayId": true }],
+            },
+            "u": { "$set": { "byGatewayId": true } },
+            "hint": BY_ID,
+        })?;
+        let reply = self.update_all(MESSAGES, &[statement]).await;
+        let mut reply = reply.map_err(|failure| failure.to_store_error())?;
+        let refused = reply.refused.pop().map(|refused| refused.error);
+        match reply.unconfirmed.or(refused) {
+            None => Ok(reply.matched > 0),
+            Some(error) => Err(error),
+        }
     }
 
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {

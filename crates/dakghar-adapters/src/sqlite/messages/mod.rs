@@ -63,6 +63,11 @@ impl MessageStore for SqliteStore {
         one_each(written.map(|saved| saved.into_iter().map(Ok).collect()), batch.len())
     }
 
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        let key = *key;
+        self.writer.run(move |conn| write::know_by_gateway_id(conn, &key)).await
+    }
+
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         let refs = refs.to_vec();
         self.delivery.run(move |conn| read::find_by_wamid(conn, &refs)).await

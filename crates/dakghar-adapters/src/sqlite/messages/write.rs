@@ -27,6 +27,9 @@ pub(in super::super) const RECEIVED_BEFORE: &str = "\
 pub(in super::super) const READ_LINKS: &str = "\
     SELECT wamid, wamids, conversation_id, seq, version FROM messages WHERE tenant_id = ? AND id = ?";
 
+pub(in super::super) const KNOW_BY_GATEWAY_ID: &str = "\
+    UPDATE messages SET by_gateway_id = 1 WHERE tenant_id = ? AND id = ? AND (wamid IS NULL OR by_gateway_id)";
+
 pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Acceptance, StoreError>>> {
     let mut insert = conn.prepare_cached(&rows::INSERT)?;
     rows.iter()
@@ -187,6 +190,12 @@ pub(super) fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
         feed::tell(conn, entry)?;
     }
     Ok(Saved::Done)
+}
+
+pub(super) fn know_by_gateway_id(conn: &Connection, key: &MessageKey) -> Outcome<bool> {
+    let mut update = conn.prepare_cached(KNOW_BY_GATEWAY_ID)?;
+    let matched = update.execute(params![key.tenant_id.to_string(), key.message_id.to_string()])?;
+    Ok(matched > 0)
 }
 
 fn remember_further_wamids<'a>(conn: &Connection, seq: i64, wamids: impl Iterator<Item = &'a Wamid>) -> Outcome<()> {

@@ -18,10 +18,10 @@ macro_rules! is_open {
 }
 pub(super) use is_open;
 
-/// Columns that never change after acceptance.
+/// Columns that no save writes: they are as they were accepted, or changed by a statement of their own.
 const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, frame, \
     idempotency_key, fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, created_at, origin, \
-    conversation_kind, sender, trace, content_removed_at, terms";
+    conversation_kind, sender, trace, content_removed_at, terms, by_gateway_id";
 
 /// Columns that change, but hardly ever more than once: a save leaves them alone where it can, because they are in
 /// indexes.

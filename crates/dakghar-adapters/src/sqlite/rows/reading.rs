@@ -85,6 +85,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
         sender: None,
         terms: Terms::default(),
         trace: None,
+        by_gateway_id: false,
     };
     // The first two are empty where they are what nearly every message has.
     accepted.origin = cells
@@ -95,6 +96,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
     accepted.trace = trace(cells)?;
     accepted.content.removed_at = cells.maybe_time()?;
     accepted.terms = cells.maybe_parse(Terms::parse)?.unwrap_or_default();
+    accepted.by_gateway_id = cells.get()?;
     Ok(accepted)
 }
 

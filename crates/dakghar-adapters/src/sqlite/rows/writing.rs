@@ -84,7 +84,7 @@ impl NewRow {
     pub(in crate::sqlite) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.accepted.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 25] = [
+        let fixed: [&dyn ToSql; 26] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
@@ -110,6 +110,7 @@ impl NewRow {
             &message.accepted.trace.map(TraceContext::to_bytes),
             &millis(message.accepted.content.removed_at),
             &message.accepted.terms.stored(),
+            &message.accepted.by_gateway_id,
         ];
         self.links.with_params(|links| {
             self.changing.with_params(|changing| {

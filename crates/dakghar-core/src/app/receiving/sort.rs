@@ -160,6 +160,7 @@ impl Sorter {
             origin: inbound.origin,
             terms: Terms::default(),
             trace: None,
+            by_gateway_id: false,
             conversation_kind: inbound.conversation_kind,
             sender: inbound.sender,
         };

@@ -300,6 +300,7 @@ impl Accepting {
             origin: Origin::Client,
             sender: None,
             trace: request.trace,
+            by_gateway_id: request.by_gateway_id,
         };
         let mut delivery = Delivery::queued(now);
         delivery.expires_at = request.expires_at;

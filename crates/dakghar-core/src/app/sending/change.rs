@@ -1,4 +1,4 @@
-//! Changes of a message on request: cancel it, or send a dead letter again.
+//! Changes of a message on request: cancel it, send a dead letter again, or settle the id that its client is answered with.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use super::slots::Slots;
 use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Messages, Start};
+use crate::app::outcomes::Outcome;
 use crate::app::reading::{message_key, no_such_message};
 use crate::app::stale::Step;
 use crate::app::tenants::directory::Directory;
@@ -107,6 +108,19 @@ impl Changing {
 }
 
 impl Changing {
+    /// Settles, before a client is answered that waits no longer, by which id it knows its message from then on: by Meta's, if
+    /// that is known by now, else by the gateway id. Who asks again is told the same.
+    ///
+    /// A crash between the write and the answer leaves a message that is told of by its gateway id, and a client that has no id
+    /// of it. Its repetition under the same key is answered with that id.
+    pub async fn settle_id(&self, key: &MessageKey) -> Result<Outcome, Failure> {
+        if self.messages.know_by_gateway_id(key).await? {
+            return Ok(Outcome::Open);
+        }
+        let message = self.messages.load(key).await?;
+        Ok(message.map_or(Outcome::Open, |message| Outcome::at_once(&message)))
+    }
+
     async fn change(
         &self,
         deed: Option<Deed<'_>>,

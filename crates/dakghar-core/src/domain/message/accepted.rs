@@ -51,7 +51,8 @@ impl Content {
     }
 }
 
-/// A message as it was accepted or received. Nothing changes it afterwards, but that its content may be removed.
+/// A message as it was accepted or received. Nothing changes it afterwards, but that its content may be removed, and its
+/// client may come to know it by its gateway id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
     /// Our id.
@@ -92,6 +93,8 @@ pub struct Accepted {
     pub terms: Terms,
     /// The span in which it was accepted or received, where traces are kept.
     pub trace: Option<TraceContext>,
+    /// Outbound: true if its client was answered with its gateway id, and so knows none of Meta's. Never reset.
+    pub by_gateway_id: bool,
 }
 
 impl Accepted {

@@ -1,6 +1,7 @@
 //! A message and the protocol that carries it.
 //!
-//! [`Accepted`] never changes, but that its content is removed when it is old. [`Delivery`] is changed by sending, timers
+//! [`Accepted`] never changes, but that its content is removed when it is old, and that its client may be answered with its
+//! gateway id. [`Delivery`] is changed by sending, timers
 //! and Meta's reports. Every change goes through the methods in [`sending`], [`outcome`], [`waking`] (our own steps) and
 //! [`evidence`] (Meta's reports). A store only keeps the result, and only if no other writer saved first.
 

@@ -1,5 +1,5 @@
-//! Other messages that a message names by their gateway ids, because its client did not know Meta's ids of them: the one that
-//! it quotes, and the one that it reacts to or pins.
+//! Gateway ids: of a message whose client was answered with its own, and of those that a message names by theirs, because its
+//! client did not know Meta's ids of them: the one that it quotes, and the one that it reacts to or pins.
 //!
 //! Meta knows no gateway id, so a wamid takes its place before the call, in the copy that is sent. What is stored stays as
 //! the client wrote it.
@@ -43,6 +43,11 @@ impl Named {
 }
 
 impl Message {
+    /// Returns its gateway id, if its client knows it by that one.
+    pub fn gateway_id(&self) -> Option<Wamid> {
+        self.accepted.by_gateway_id.then(|| Wamid::of_gateway(self.accepted.id))
+    }
+
     /// Returns the messages that it names by their gateway ids.
     pub fn named_by_us(&self) -> Vec<MessageId> {
         [self.quoted(), self.subject()].into_iter().flatten().collect()
@@ -156,6 +161,15 @@ mod tests {
 
     fn known(_: MessageId) -> Named {
         Named::By(Wamid::parse("wamid.META=").expect("a wamid"))
+    }
+
+    #[test]
+    fn a_message_has_a_gateway_id_where_its_client_was_answered_with_that() {
+        let mut message = queued();
+        assert_eq!(message.gateway_id(), None);
+        message.accepted.by_gateway_id = true;
+        message.delivery.wamid = Wamid::parse("wamid.META=").ok();
+        assert_eq!(message.gateway_id(), Some(Wamid::of_gateway(message.accepted.id)));
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct SendRequest {
     pub overdue: Option<Problem>,
     /// The span in which it is accepted. Nothing of the request says it, so it makes none different from another.
     pub trace: Option<TraceContext>,
+    /// True if it is answered with the gateway id of its message. Nothing of the request says that either.
+    pub by_gateway_id: bool,
 }
 
 /// The country in which people write numbers for the tenant's number of that id, or for its default one, without a country
@@ -120,8 +122,7 @@ fn parse_of(
     if raw.is_some() {
         findings.within(raw::POINTER);
     }
-    let message = raw.as_ref().unwrap_or(&fields);
-    let is_raw = raw.is_some();
+    let (message, is_raw) = (raw.as_ref().unwrap_or(&fields), raw.is_some());
     let saying = content::read(message, is_raw, &mut findings);
     let home = home_of(sender.cloned().or_else(|| options::sender(&fields)).as_ref());
     let to = recipient::read(message, home, &mut findings);
@@ -171,6 +172,7 @@ fn parse_of(
         fingerprint,
         overdue,
         trace: None,
+        by_gateway_id: false,
     })
 }
 

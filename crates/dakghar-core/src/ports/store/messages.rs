@@ -131,6 +131,10 @@ pub trait MessageStore: Send + Sync {
         self.save(batch).await
     }
 
+    /// Notes that the client of a message is answered with its gateway id, unless Meta has given it an id by now. Returns true
+    /// if that is noted, now or before. Changes neither the version nor what a save writes, so it is in nobody's way.
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError>;
+
     /// Returns outbound messages by their number and the wamid that Meta gave them, of whatever tenant sent them. The
     /// newest one, if several have it. One whose owner cannot be read is not found.
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError>;

@@ -31,6 +31,7 @@ pub enum Call {
     Judge,
     Claim,
     Touch,
+    KnowByGatewayId,
     FindByWamid,
     FindByKey,
     Due,

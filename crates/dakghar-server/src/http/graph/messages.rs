@@ -1,11 +1,13 @@
 //! `POST /{version}/{phone_number_id}/messages` and `/marketing_messages`: Meta's body, through our queue.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use dakghar_core::app::{AcceptedMessage, Outcome, OutcomeWait};
+use dakghar_core::app::{AcceptedMessage, Fault, Outcome, OutcomeWait};
 use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::domain::send_request::read_mark::{self, ReadMark};
 use dakghar_core::domain::send_request::{self, SendRequest};
@@ -30,6 +32,9 @@ use crate::http::request_id::RequestId;
 use crate::http::state::HttpState;
 use crate::http::trace_parent::trace_parent;
 
+/// The longest wait until it is stored by which id a client knows its message. Then it is answered all the same.
+const SETTLING_MAX: Duration = Duration::from_millis(500);
+
 /// Sends a message, or passes a read mark on.
 pub(super) async fn send(
     state: &HttpState,
@@ -47,6 +52,7 @@ pub(super) async fn send(
         Sent::Accepted(asked, accepted, wait) => (asked, accepted, wait),
     };
     let tenant = scope.tenant;
+    let (tenant_id, message_id) = (tenant.id, accepted.message_id);
     // From here on a client that leaves changes nothing: the message is stored.
     let (outcome, used) = match wait {
         None => (Outcome::Open, None),
@@ -54,6 +60,18 @@ pub(super) async fn send(
             let outcome = timeout(state.config().graph_wait, wait.outcome()).await;
             (outcome.unwrap_or(Outcome::Open), wait.used())
         }
+    };
+    let is_settled = match outcome {
+        // Of a new message that is not waited for it was stored with it.
+        Outcome::Open => wanted == GraphAnswer::Queue && !accepted.duplicate,
+        // The first request may have been answered with the gateway id.
+        Outcome::Taken { .. } => !accepted.duplicate,
+        Outcome::Refused(_) => true,
+    };
+    let outcome = if is_settled {
+        outcome
+    } else {
+        settled(state, &MessageKey { tenant_id, message_id }, outcome).await
     };
     let request_id = RequestId::of(&head.extensions);
     let answer = asked.answer(&accepted, outcome);
@@ -83,6 +101,28 @@ fn show_usage(
     if let Some(used) = used.or_else(last_told) {
         usage::show(headers, &used);
     }
+}
+
+/// Settles by which id the client knows its message. What fails here is no error for the client, which would send the message
+/// again: it is answered with what is known, and callbacks may name the message by another id.
+async fn settled(state: &HttpState, key: &MessageKey, known: Outcome) -> Outcome {
+    let settling = state.app().changing.settle_id(key);
+    let failure = match timeout(SETTLING_MAX, settling).await {
+        Ok(Ok(outcome)) => return outcome,
+        Ok(Err(failure)) => Some(failure).filter(|failure| failure.fault() != Fault::Surroundings),
+        Err(_) => None,
+    };
+    let MessageKey { tenant_id, message_id } = key;
+    match failure {
+        Some(failure) => {
+            tracing::warn!(%tenant_id, %message_id, %failure, "it is not stored by which id a client was answered");
+        }
+        // That the store is away is told once.
+        None => {
+            tracing::debug!(%tenant_id, %message_id, "it is not known to be stored by which id a client was answered");
+        }
+    }
+    known
 }
 
 /// Lets in the tenant that has the number, by a key with this scope.
@@ -157,6 +197,7 @@ async fn accept(
     }
     let asked = Asked::of(&request, &body);
     request.trace = span.context();
+    request.by_gateway_id = wanted == GraphAnswer::Queue;
     let accepted = store(state, &tenant, request, wanted).await;
     tell(&mut span, &accepted);
     let (accepted, wait) = accepted?;

@@ -53,6 +53,8 @@ macro_rules! message_store_suite {
             a_save_raises_the_version_each_time
             claims_are_saved_like_any_change
             a_claim_of_what_changed_meanwhile_is_stale
+            a_client_knows_a_message_by_its_gateway_id_unless_meta_has_given_it_one
+            that_a_client_knows_a_message_by_its_gateway_id_is_in_nobodys_way
             a_stale_save_changes_nothing
             what_was_never_stored_cannot_be_saved
             a_foreign_tenant_saves_nothing

@@ -5,7 +5,9 @@ use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
 use dakghar_core::ports::{LOAD_BYTES_MAX, Save, Saved, StoreError};
 
 use super::super::stores::{Stores, accept_all, load, receive_all, save};
-use crate::samples::{With as _, at, inbound, outbound, outbound_full, saves, send_error_full, tenant_id, with_key};
+use crate::samples::{
+    With as _, at, inbound, outbound, outbound_full, saves, send_error_full, tenant_id, wamid, with_key,
+};
 
 /// `message` with everything that delivery changes as `from` has it.
 fn delivered_as(message: &Message, from: &Message) -> Message {
@@ -223,6 +225,66 @@ pub async fn a_claim_of_what_changed_meanwhile_is_stale(stores: Stores) {
     assert_eq!(load(&stores, messages[1].key()).await.as_ref(), Some(&messages[1]));
     // Whoever comes second finds it taken.
     assert_eq!(stores.messages.claim(&saves(&batch[..1])).await, [stale]);
+}
+
+fn sent(message: &mut Message) {
+    message.delivery.status = Status::Sent;
+    message.delivery.wamid = Some(wamid("wamid.A"));
+    message.delivery.wamids = vec![wamid("wamid.A")];
+}
+
+pub async fn a_client_knows_a_message_by_its_gateway_id_unless_meta_has_given_it_one(stores: Stores) {
+    let tenant = tenant_id();
+    let [answered, waited, mut taken] = [0; 3].map(|_| outbound(tenant));
+    let answered = answered.with(|message| message.accepted.by_gateway_id = true);
+    accept_all(&stores, &[answered.clone(), waited.clone(), taken.clone()]).await;
+    sent(&mut taken);
+    save(&stores, &mut taken).await;
+    let received = inbound(tenant, "wamid.IN");
+    receive_all(&stores, std::slice::from_ref(&received)).await;
+
+    let foreign = MessageKey {
+        tenant_id: tenant_id(),
+        ..waited.key()
+    };
+    assert_eq!(stores.messages.know_by_gateway_id(&foreign).await, Ok(false));
+    assert_eq!(load(&stores, waited.key()).await.as_ref(), Some(&waited));
+    // The answer to the first may be lost.
+    for _ in 0..2 {
+        for (message, is_known) in [
+            (&answered, true),
+            (&waited, true),
+            (&taken, false),
+            (&received, false),
+            (&outbound(tenant), false),
+        ] {
+            let noted = stores.messages.know_by_gateway_id(&message.key()).await;
+            assert_eq!(noted, Ok(is_known), "{message:?}");
+        }
+    }
+    let waited = waited.with(|message| message.accepted.by_gateway_id = true);
+    for message in [answered, waited, taken, received] {
+        assert_eq!(load(&stores, message.key()).await, Some(message));
+    }
+}
+
+pub async fn that_a_client_knows_a_message_by_its_gateway_id_is_in_nobodys_way(stores: Stores) {
+    let tenant = tenant_id();
+    let [mut saved, taken] = [0; 2].map(|_| outbound(tenant));
+    accept_all(&stores, &[saved.clone(), taken.clone()]).await;
+    for message in [&saved, &taken] {
+        assert_eq!(stores.messages.know_by_gateway_id(&message.key()).await, Ok(true));
+    }
+    // Both were read before.
+    sent(&mut saved);
+    save(&stores, &mut saved).await;
+    let claimed = claimed(&taken, 1);
+    assert_eq!(stores.messages.claim(&saves([&claimed])).await, [Ok(Saved::Done)]);
+    for key in [saved.key(), taken.key()] {
+        let loaded = load(&stores, key).await.expect("stored");
+        assert!(loaded.accepted.by_gateway_id, "{loaded:?}");
+        assert_eq!(stores.messages.know_by_gateway_id(&key).await, Ok(true), "for good");
+    }
 }
 
 pub async fn a_stale_save_changes_nothing(stores: Stores) {

@@ -1,8 +1,9 @@
-"""pywa as it is, but for the host of its HTTP session: messages of every form, one that is refused, a read mark; then the same
-through its asynchronous half. Writes one object of JSON with the ids that came back. Started with GATEWAY (http://host:port),
-API_KEY and PHONE_NUMBER_ID in its environment."""
+"""pywa as it is, but for the host of its HTTP session: messages of every form, one that is refused, a read mark; the same calls
+through its synchronous and its asynchronous half. Writes one object of JSON with what came back to each. Started with GATEWAY
+(http://host:port), API_KEY, PHONE_NUMBER_ID and WABA_ID in its environment."""
 
 import asyncio
+import inspect
 import json
 import os
 
@@ -13,8 +14,8 @@ from pywa.types.templates import BodyText, TemplateLanguage
 from pywa_async import WhatsApp as AsyncWhatsApp
 
 gateway = httpx.URL(os.environ["GATEWAY"])
+number = os.environ["PHONE_NUMBER_ID"]
 person = "919111111111"
-seen = {}
 
 
 def to_gateway(request):
@@ -32,63 +33,51 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(to_gateway(request))
 
 
-def template():
-    return {"name": "order_update", "language": TemplateLanguage.ENGLISH_US, "params": [BodyText.params("1234")]}
+async def came(answer):
+    """What a call of either half gives."""
+    return await answer if inspect.isawaitable(answer) else answer
 
 
-def buttons():
-    return [types.Button(title="Yes", callback_data="yes")]
+async def refusal(send):
+    try:
+        await came(send())
+    except errors.WhatsAppError as error:
+        return [type(error).__name__, error.code]
+    return None
 
 
-def talk():
-    wa = WhatsApp(
-        phone_id=os.environ["PHONE_NUMBER_ID"],
-        token=os.environ["API_KEY"],
-        session=httpx.Client(transport=Transport()),
-        waba_id=os.environ["WABA_ID"],
-    )
-    text = wa.send_message(to=person, text="hello")
+async def talk(of, session):
+    wa = of(phone_id=number, token=os.environ["API_KEY"], session=session, waba_id=os.environ["WABA_ID"])
+    seen = {}
+    text = await came(wa.send_message(to=person, text="hello"))
     seen["text"] = text.id
-    seen["reply"] = wa.send_message(to=person, text="and", reply_to_message_id=text.id).id
-    seen["buttons"] = wa.send_message(to=person, text="well?", buttons=buttons()).id
-    seen["image"] = wa.send_image(to=person, image="https://example.com/a.png", caption="by link").id
-    seen["image_by_id"] = wa.send_image(to=person, image="1234567890").id
-    seen["template"] = wa.send_template(to=person, **template()).id
-    seen["reaction"] = wa.send_reaction(to=person, emoji="👍", message_id=text.id).id
-    media = wa.upload_media(b"not really a picture", mime_type="image/png", filename="a.png")
-    seen["uploaded"] = wa.send_image(to=person, image=media).id
-    seen["deleted"] = bool(wa.delete_media(media.id, phone_id=os.environ["PHONE_NUMBER_ID"]))
-    seen["templates"] = [template.name for template in wa.get_templates(pagination=Pagination(limit=20))]
-    seen["number"] = wa.get_business_phone_number().verified_name
-    wa.update_business_profile(about="Books for Dhaka", industry=types.Industry.RETAIL)
-    seen["profile"] = wa.get_business_profile().about
-    seen["read"] = bool(wa.mark_message_as_read("wamid.HBgMfromAPerson"))
-    try:
-        wa.send_message(to="919222222222", text="not on WhatsApp")
-    except errors.WhatsAppError as error:
-        seen["refused"] = [type(error).__name__, error.code]
-    try:
-        wa.send_message(to="00", text="nobody")
-    except errors.WhatsAppError as error:
-        seen["wrong"] = [type(error).__name__, error.code]
+    seen["reply"] = (await came(wa.send_message(to=person, text="and", reply_to_message_id=text.id))).id
+    buttons = [types.Button(title="Yes", callback_data="yes")]
+    seen["buttons"] = (await came(wa.send_message(to=person, text="well?", buttons=buttons))).id
+    seen["image"] = (await came(wa.send_image(to=person, image="https://example.com/a.png", caption="by link"))).id
+    seen["image_by_id"] = (await came(wa.send_image(to=person, image="1234567890"))).id
+    template = {"name": "order_update", "language": TemplateLanguage.ENGLISH_US, "params": [BodyText.params("1234")]}
+    seen["template"] = (await came(wa.send_template(to=person, **template))).id
+    seen["reaction"] = (await came(wa.send_reaction(to=person, emoji="👍", message_id=text.id))).id
+    media = await came(wa.upload_media(b"not really a picture", mime_type="image/png", filename="a.png"))
+    seen["uploaded"] = (await came(wa.send_image(to=person, image=media))).id
+    seen["deleted"] = bool(await came(wa.delete_media(media.id, phone_id=number)))
+    templates = await came(wa.get_templates(pagination=Pagination(limit=20)))
+    seen["templates"] = [template.name for template in templates]
+    seen["number"] = (await came(wa.get_business_phone_number())).verified_name
+    await came(wa.update_business_profile(about="Books for Dhaka", industry=types.Industry.RETAIL))
+    seen["profile"] = (await came(wa.get_business_profile())).about
+    seen["read"] = bool(await came(wa.mark_message_as_read("wamid.HBgMfromAPerson")))
+    seen["refused"] = await refusal(lambda: wa.send_message(to="919222222222", text="not on WhatsApp"))
+    seen["wrong"] = await refusal(lambda: wa.send_message(to="00", text="nobody"))
+    return wa, seen
 
 
-async def talk_async():
-    wa = AsyncWhatsApp(
-        phone_id=os.environ["PHONE_NUMBER_ID"],
-        token=os.environ["API_KEY"],
-        session=httpx.AsyncClient(transport=AsyncTransport()),
-    )
-    sent = [wa.send_message(to=person, text=f"hello {n}") for n in range(10)]
-    seen["async"] = [message.id for message in await asyncio.gather(*sent)]
-    image = await wa.send_image(to=person, image="https://example.com/a.png")
-    seen["async_reaction"] = (await wa.send_reaction(to=person, emoji="🎉", message_id=image.id)).id
-    try:
-        await wa.send_message(to="919222222222", text="not on WhatsApp")
-    except errors.WhatsAppError as error:
-        seen["async_refused"] = [type(error).__name__, error.code]
+async def main():
+    _, of_sync = await talk(WhatsApp, httpx.Client(transport=Transport()))
+    wa, of_async = await talk(AsyncWhatsApp, httpx.AsyncClient(transport=AsyncTransport()))
+    together = await asyncio.gather(*[wa.send_message(to=person, text=f"hello {n}") for n in range(10)])
+    print(json.dumps({"sync": of_sync, "async": of_async, "together": [sent.id for sent in together]}))
 
 
-talk()
-asyncio.run(talk_async())
-print(json.dumps(seen))
+asyncio.run(main())

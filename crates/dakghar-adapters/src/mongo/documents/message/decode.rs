@@ -126,6 +126,7 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
         terms: read
             .optional("terms", accepted.terms.as_deref(), Terms::parse)?
             .unwrap_or_default(),
+        by_gateway_id: accepted.by_gateway_id.unwrap_or_default(),
         id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
         tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
         phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,

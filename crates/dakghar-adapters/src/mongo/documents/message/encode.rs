@@ -84,6 +84,7 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         trace: message.accepted.trace.map(|trace| binary(&trace.to_bytes())),
         content_removed_at: message.accepted.content.removed_at.map(date),
         terms: message.accepted.terms.stored().map(Cow::from),
+        by_gateway_id: message.accepted.by_gateway_id.then_some(true),
         inbound_key: inbound_key(message),
         id_time_off: id_time::is_off(message).then_some(true),
     }

@@ -57,6 +57,9 @@ pub(super) struct AcceptedFields<'a> {
     /// Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) terms: Option<Cow<'a, str>>,
+    /// Set if its client was answered with its gateway id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) by_gateway_id: Option<bool>,
     /// Only of what Meta reports: `<phoneNumberId>:<wamid>`, under which a message is received once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbound_key: Option<String>,

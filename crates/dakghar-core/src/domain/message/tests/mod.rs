@@ -66,6 +66,7 @@ pub(in crate::domain) fn queued() -> Message {
         origin: Origin::Client,
         terms: Terms::default(),
         trace: None,
+        by_gateway_id: false,
         conversation_kind: crate::domain::ConversationKind::Person,
         sender: None,
     };

@@ -180,6 +180,12 @@ impl MessageStore for Near {
         self.batch(Call::Claim, batch.to_vec(), claim).await
     }
 
+    async fn know_by_gateway_id(&self, key: &MessageKey) -> Result<bool, StoreError> {
+        let key = *key;
+        let note = move |shared: &Shared| at_once(shared.store.know_by_gateway_id(&key));
+        self.once(Call::KnowByGatewayId, note).await
+    }
+
     async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         let refs = refs.to_vec();
         let find = move |shared: &Shared| at_once(shared.store.find_by_wamid(&refs));
