@@ -6,8 +6,8 @@ use dakghar_graph_sim::{InboundMessage, StatusPlan};
 use dakghar_testkit::receiver::Receiver;
 use serde_json::{Value, json};
 
-use super::{NUMBER, start_with};
-use crate::product::{Backend, Product, Tenant, eventually, on_both_backends, text};
+use super::{NUMBER, registered};
+use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
 
 on_both_backends!(an_endpoint_is_told_of_messages_by_the_ids_that_their_client_knows,);
 
@@ -37,7 +37,8 @@ fn found(receiver: &Receiver, path: &str) -> BTreeSet<String> {
 }
 
 async fn an_endpoint_is_told_of_messages_by_the_ids_that_their_client_knows(backend: Backend) {
-    let (mut product, tenant) = start_with(backend, StatusPlan::immediate()).await;
+    let mut product = Setup::on(backend).statuses(StatusPlan::immediate()).start().await;
+    let tenant = registered(&product).await;
     let receiver = Receiver::start([]).await;
     let endpoint = json!({"url": receiver.url(), "format": "meta", "perSecond": 1_000});
     product
