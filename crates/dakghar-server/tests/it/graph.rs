@@ -15,7 +15,7 @@ use axum::http::Method;
 use dakghar_core::domain::allowance::AllowancesUsed;
 use dakghar_core::domain::message::{Message, Receipt, SendOutcome};
 use dakghar_core::domain::{GraphRefusal, Wamid};
-use dakghar_core::ports::{Clock as _, MessagesApi, NumberCallFailure, SendCall};
+use dakghar_core::ports::{Clock as _, MessagesApi, NumberCallFailure, SendCall, StoreError};
 use dakghar_server::worker::run_sender;
 use dakghar_testkit::memory::MemoryStore;
 use dakghar_testkit::samples;
@@ -36,12 +36,17 @@ struct Graph {
     outcomes: Mutex<VecDeque<SendOutcome>>,
     seen: Mutex<Vec<Message>>,
     used: Mutex<AllowancesUsed>,
+    /// Fails from the moment at which Meta has a message.
+    failing: Mutex<Option<Arc<MemoryStore>>>,
 }
 
 #[async_trait]
 impl MessagesApi for Graph {
     async fn send(&self, call: SendCall<'_>) -> SendOutcome {
         call.used.lock().clone_from(&self.used.lock());
+        if let Some(store) = &*self.failing.lock() {
+            store.fail_with(Some(StoreError::Unavailable("away".into())));
+        }
         let mut seen = self.seen.lock();
         seen.push(call.message.clone());
         let wamid = Wamid::parse(&format!("wamid.META{}", seen.len())).expect("a wamid");
@@ -198,7 +203,7 @@ async fn a_message_is_answered_with_metas_own_id_through_the_queue() {
     );
     assert_eq!(answer.header("x-dakghar-answer"), Some("wait"));
     let id = answer.header("x-dakghar-message-id").expect("ours").to_owned();
-    let stored = world.message(&id).await;
+    let stored = world.until_status(&id, "sent").await;
     assert_eq!(
         (&stored["wamid"], &stored["status"]),
         (&json!("wamid.META1"), &json!("sent"))
@@ -209,6 +214,22 @@ async fn a_message_is_answered_with_metas_own_id_through_the_queue() {
         world.service.app.outcomes.look_wait().is_none(),
         "nobody waits any more"
     );
+}
+
+#[tokio::test]
+async fn a_client_hears_that_meta_has_its_message_before_that_is_stored() {
+    let world = World::at_work().await;
+    *world.graph.failing.lock() = Some(world.service.store.clone());
+    let answer = world.send(&hello("+919111111111")).await;
+    assert_eq!(
+        (answer.status.as_u16(), id_of(&answer)),
+        (200, "wamid.META1".to_owned())
+    );
+    *world.graph.failing.lock() = None;
+    world.service.store.fail_with(None);
+    let id = answer.header("x-dakghar-message-id").expect("ours");
+    assert_eq!(world.until_status(id, "sent").await["wamid"], "wamid.META1");
+    assert_eq!(world.graph.seen.lock().len(), 1);
 }
 
 #[tokio::test]

@@ -31,6 +31,23 @@ async fn is_in(connection: &mut MultiplexedConnection, set: &str, id: &str) -> b
 }
 
 #[tokio::test]
+async fn a_job_whose_client_waits_says_so_to_who_takes_it() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let queue = start(&redis.url()).await;
+    for is_awaited in [true, false] {
+        let added = QueueEntry {
+            is_awaited,
+            ..entry(if is_awaited { 1 } else { 2 })
+        };
+        queue.enqueue(std::slice::from_ref(&added)).await.unwrap();
+        let job = take(&queue, 1).await.remove(0);
+        assert_eq!((job.key, job.is_awaited), (added.key, is_awaited));
+        job.finish(Disposition::Done);
+    }
+}
+
+#[tokio::test]
 async fn a_job_carries_ids_only_and_ends_as_completed() {
     require_services!(Redis);
     let redis = Redis::shared().await;

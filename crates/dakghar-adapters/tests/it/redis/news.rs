@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use dakghar_adapters::redis::{RedisConfig, RedisNews};
-use dakghar_core::domain::Place;
-use dakghar_core::domain::feed::{FeedEnd, News};
+use dakghar_core::domain::feed::{FeedEnd, News, TakenMessage};
+use dakghar_core::domain::{MessageId, MessageKey, Place, Wamid};
 use dakghar_core::ports::FeedNews as _;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::tenant_id;
 use dakghar_testkit::servers::Redis;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use super::{PATIENCE, patient};
 
@@ -95,6 +96,35 @@ async fn what_has_arrived_at_one_process_the_others_hear() {
     one.tell_arrived();
     let told = async { while other.next().await != News::Arrived {} };
     timeout(PATIENCE, told).await.expect("heard");
+}
+
+#[tokio::test]
+async fn what_meta_has_taken_from_one_process_the_others_hear() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let (one, other) = two_in_touch(&patient(&redis.url())).await;
+    let all: Vec<TakenMessage> = (1..700)
+        .map(|number: u32| TakenMessage {
+            key: MessageKey {
+                tenant_id: tenant_id(),
+                message_id: MessageId::from_uuid(Uuid::from_u128(number.into())),
+            },
+            wamid: Wamid::parse(&format!("wamid.{number}")).expect("a wamid"),
+        })
+        .collect();
+    for taken in &all {
+        one.tell_taken(taken.clone());
+    }
+    let mut heard = Vec::new();
+    let hearing = async {
+        while heard.len() < all.len() {
+            if let News::Taken(taken) = other.next().await {
+                heard.extend(taken);
+            }
+        }
+    };
+    timeout(PATIENCE, hearing).await.expect("heard");
+    assert_eq!(heard, all, "each once, in their order");
 }
 
 #[tokio::test]
