@@ -211,7 +211,7 @@ fn t07_a_number_whose_account_or_app_rests_keeps_its_own_pace() {
             let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
             world.send_and(&process, Answer::Refuses(code));
             assert_eq!(waits_for(&world.look(message)), Some("slow_down"));
-            world.run_for(SECOND / 2);
+            world.run_for(SECOND / 4);
             let ask = SlotAsk {
                 phone_number_id: number(&tenant),
                 level: 80.0,
