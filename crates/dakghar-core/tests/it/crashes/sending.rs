@@ -210,6 +210,10 @@ fn a_message_whose_conversation_was_not_touched_is_not_called_for_and_goes_out_l
         let seen = world.look(message);
         let after = world.conversations(&tenant);
         assert_eq!((seen.status(), seen.conversation()), (Status::Sent, Some(after[0].id)));
-        assert_eq!((seen.attempts_counted(), world.requests()), (1, 1), "no attempt is charged");
+        assert_eq!(
+            (seen.attempts_counted(), world.requests()),
+            (1, 1),
+            "no attempt is charged"
+        );
     });
 }
