@@ -198,3 +198,22 @@ fn a_doubt_that_ends_when_the_message_expires_is_not_sent_again() {
         assert_eq!(message.delivery.status, status);
     }
 }
+
+#[test]
+fn the_timeline_stays_short_and_keeps_what_matters() {
+    let mut message = queued();
+    message.merge_evidence(START, &status(EvidenceStatus::Sent, Some(0)));
+    for n in 0..500 {
+        message
+            .delivery
+            .note(TimelineEntry::new(START, TimelineEvent::Attempt).attempt(n));
+    }
+    assert_eq!(message.delivery.timeline.len(), TIMELINE_ENTRIES_MAX);
+    assert_eq!(message.delivery.timeline[0].event, TimelineEvent::Accepted);
+    let mut timeline = message.delivery.timeline.iter();
+    assert!(timeline.any(|entry| entry.event == TimelineEvent::Status));
+    assert_eq!(
+        message.delivery.timeline.last().and_then(|entry| entry.attempt),
+        Some(499)
+    );
+}

@@ -582,22 +582,3 @@ fn only_slots_within_the_window_are_queued() {
         "a lost job comes back under another name"
     );
 }
-
-#[test]
-fn the_timeline_stays_short_and_keeps_what_matters() {
-    let mut message = queued();
-    message.merge_evidence(START, &status(EvidenceStatus::Sent, Some(0)));
-    for n in 0..500 {
-        message
-            .delivery
-            .note(TimelineEntry::new(START, TimelineEvent::Attempt).attempt(n));
-    }
-    assert_eq!(message.delivery.timeline.len(), TIMELINE_ENTRIES_MAX);
-    assert_eq!(message.delivery.timeline[0].event, TimelineEvent::Accepted);
-    let mut timeline = message.delivery.timeline.iter();
-    assert!(timeline.any(|entry| entry.event == TimelineEvent::Status));
-    assert_eq!(
-        message.delivery.timeline.last().and_then(|entry| entry.attempt),
-        Some(499)
-    );
-}
