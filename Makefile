@@ -85,6 +85,11 @@ mutants: ## Breaks sending on purpose, and lists what no test of the core notice
 chaos: ## Fails Redis, MongoDB, the network and Dakghar under load; CHAOS_ROWS="f06 f31" for some faults only
 	./scripts/chaos.sh
 
+.PHONY: levels
+levels: ## Keeps numbers at the pace that Meta allows them, and through a storm of refusals; needs the machine for itself
+	./scripts/install-services.sh
+	CI=true cargo nextest run --locked --workspace --profile levels
+
 .PHONY: simulate
 simulate: ## Looks for lost and doubled messages in simulated runs; SEEDS=100000 for as many
 	SEEDS=$(or $(SEEDS),20000) cargo test --locked --package dakghar-core --test it simulation::seeds

@@ -23,7 +23,7 @@ on_both_backends!(
 );
 
 /// Signups that are under way at a time.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 10;
 /// The wait between two looks at each of them.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The PIN that a number has, in the customer's memory.
