@@ -248,9 +248,8 @@ impl Replacing {
             tenant.phone_numbers.iter().flat_map(sealed).flatten().collect()
         };
         let known = sealed_in(tenant);
-        let changed = self
-            .tenants
-            .change(&tenant.id, |stored| {
+        self.tenants
+            .change_if_there(&tenant.id, |stored| {
                 if stored.wrapped_data_key != tenant.wrapped_data_key || sealed_in(stored) != known {
                     return Ok(Step::Leave);
                 }
@@ -267,13 +266,7 @@ impl Replacing {
                 }
                 Ok(Step::Save)
             })
-            .await;
-        match changed {
-            Ok(changed) => Ok(changed.is_saved),
-            // It was removed meanwhile.
-            Err(Failure::Refused(_)) => Ok(false),
-            Err(failure) => Err(failure),
-        }
+            .await
     }
 
     async fn replace_installation(&self, what: Replacement) -> Result<Done, Failure> {

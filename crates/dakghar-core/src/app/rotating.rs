@@ -164,9 +164,8 @@ impl Rotating {
         let Some(wrapped) = vault.rewrap_data_key(&tenant.id, &tenant.wrapped_data_key).await? else {
             return Ok(false);
         };
-        let changed = self
-            .tenants
-            .change(&tenant.id, |stored| {
+        self.tenants
+            .change_if_there(&tenant.id, |stored| {
                 // Somebody else moved it meanwhile.
                 if stored.wrapped_data_key != tenant.wrapped_data_key {
                     return Ok(Step::Leave);
@@ -174,13 +173,7 @@ impl Rotating {
                 stored.wrapped_data_key.clone_from(&wrapped);
                 Ok(Step::Save)
             })
-            .await;
-        match changed {
-            Ok(changed) => Ok(changed.is_saved),
-            // It was removed meanwhile.
-            Err(Failure::Refused(_)) => Ok(false),
-            Err(failure) => Err(failure),
-        }
+            .await
     }
 
     async fn move_apps(&self, step: &mut RotationStep) -> Result<(), Failure> {

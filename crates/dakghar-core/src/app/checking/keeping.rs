@@ -25,15 +25,12 @@ impl NumberChecks {
     pub(super) async fn keep(&self, seen: &Tenant, looked: &[(PhoneNumberId, Looked)]) -> Result<(), Failure> {
         let mut follows = Follows::default();
         if looked.iter().any(|(_, looked)| looked.says_something()) {
-            let changed = self.tenants.change(&seen.id, |tenant| {
+            let changed = self.tenants.change_if_there(&seen.id, |tenant| {
                 follows = self.apply(seen, tenant, looked);
                 Ok(Step::Save)
             });
-            match changed.await {
-                Ok(_) => {}
-                // It was removed meanwhile.
-                Err(Failure::Refused(_)) => return Ok(()),
-                Err(failure) => return Err(failure),
+            if !changed.await? {
+                return Ok(());
             }
         }
         self.tell(seen, looked, &follows);

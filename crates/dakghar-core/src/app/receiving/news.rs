@@ -97,7 +97,7 @@ impl News {
 
     async fn keep_for(&self, tenant_id: &TenantId, all: &[Told], ours: &[AppId]) -> Result<(), Failure> {
         let at = self.clock.present();
-        let changed = self.tenants.change(tenant_id, |tenant| {
+        let changed = self.tenants.change_if_there(tenant_id, |tenant| {
             let mut step = Step::Leave;
             for told in all {
                 let numbers = tenant.phone_numbers.iter_mut();
@@ -109,10 +109,7 @@ impl News {
             }
             Ok(step)
         });
-        match changed.await {
-            // It was removed meanwhile.
-            Err(Failure::Refused(_)) => Ok(()),
-            changed => changed.map(drop),
-        }
+        changed.await?;
+        Ok(())
     }
 }

@@ -69,15 +69,12 @@ impl Histories {
 
     async fn keep_of(&self, of_number: &Waves) -> Result<(), Failure> {
         let now = self.clock.wall();
-        let changed = self.tenants.change(&of_number.tenant_id, |tenant| {
+        let changed = self.tenants.change_if_there(&of_number.tenant_id, |tenant| {
             let number = tenant.number_mut(&of_number.number);
             let is_changed = number.is_some_and(|number| number.take_waves(&of_number.waves, now));
             Ok(if is_changed { Step::Save } else { Step::Leave })
         });
-        match changed.await {
-            // It was removed meanwhile.
-            Err(Failure::Refused(_)) => Ok(()),
-            changed => changed.map(drop),
-        }
+        changed.await?;
+        Ok(())
     }
 }

@@ -104,6 +104,19 @@ impl Tenants {
         self.change_and_record(id, None, change).await
     }
 
+    /// The same for a tenant that may have been removed meanwhile, which is no failure. Returns true if the change is saved.
+    pub(super) async fn change_if_there(
+        &self,
+        id: &TenantId,
+        change: impl FnMut(&mut Tenant) -> Result<Step, Problem> + Send,
+    ) -> Result<bool, Failure> {
+        match self.change(id, change).await {
+            Ok(changed) => Ok(changed.is_saved),
+            Err(Failure::Refused(_)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The same for what somebody does: the save and its record in the audit log are one transaction.
     pub(super) async fn change_by(
         &self,

@@ -232,7 +232,7 @@ impl TokenWatch {
         numbers: &[PhoneNumberId],
         change: impl Fn(&mut PhoneNumber) + Send + Sync,
     ) -> Result<(), Failure> {
-        let changed = self.tenants.change(&seen.id, |tenant| {
+        let changed = self.tenants.change_if_there(&seen.id, |tenant| {
             let mut step = Step::Leave;
             for id in numbers {
                 let was = seen.number(Some(id)).map(|number| &number.sealed_token);
@@ -244,11 +244,8 @@ impl TokenWatch {
             }
             Ok(step)
         });
-        match changed.await {
-            // It was removed meanwhile.
-            Ok(_) | Err(Failure::Refused(_)) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+        changed.await?;
+        Ok(())
     }
 }
 
