@@ -39,6 +39,7 @@ pub mod problem;
 pub mod quiet_hours;
 pub mod quota;
 pub mod raw_members;
+mod reasons;
 pub mod redrive;
 pub mod retention;
 pub mod retry;
