@@ -5,10 +5,10 @@ use dakghar_core::domain::departure::{
     Departure, DepartureReason, DepartureState, DepartureStep, QueuedWish, StepRecord, StepState,
 };
 use dakghar_core::domain::ids::{DepartureId, PhoneNumberId, TenantId};
-use dakghar_core::domain::message::Lease;
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lease::{LeaseFields, lease, lease_fields};
 use super::send_error::{ErrorFields, error, error_fields};
 
 #[derive(Serialize, Deserialize)]
@@ -36,7 +36,7 @@ struct DepartureFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<(String, i64)>,
+    lease: Option<LeaseFields>,
     created_at: i64,
     updated_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ pub(crate) fn text_of(departure: &Departure) -> String {
         cancelled: departure.cancelled,
         exported_at: departure.exported_at.map(Timestamp::as_millis),
         next_at: departure.next_at.map(Timestamp::as_millis),
-        lease: (departure.lease.as_ref()).map(|lease| (lease.owner.to_string(), lease.until.as_millis())),
+        lease: departure.lease.as_ref().map(lease_fields),
         created_at: departure.created_at.as_millis(),
         updated_at: departure.updated_at.as_millis(),
         ended_at: departure.ended_at.map(Timestamp::as_millis),
@@ -114,10 +114,7 @@ pub(crate) fn parse(text: &str, version: u64) -> Option<Departure> {
         cancelled: fields.cancelled,
         exported_at: fields.exported_at.map(Timestamp::from_millis),
         next_at: fields.next_at.map(Timestamp::from_millis),
-        lease: fields.lease.map(|(owner, until)| Lease {
-            owner: owner.into(),
-            until: Timestamp::from_millis(until),
-        }),
+        lease: fields.lease.map(lease),
         created_at: Timestamp::from_millis(fields.created_at),
         updated_at: Timestamp::from_millis(fields.updated_at),
         ended_at: fields.ended_at.map(Timestamp::from_millis),

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dakghar_core::domain::erasure::{ErasureCounts, ErasurePlace, PersonErasure};
 use dakghar_core::domain::ids::{ErasureId, TenantId};
-use dakghar_core::domain::message::Lease;
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::lease::{LeaseFields, lease, lease_fields};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +29,7 @@ struct ErasureFields {
     #[serde(default)]
     needs_vacuum: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<(String, i64)>,
+    lease: Option<LeaseFields>,
     created_at: i64,
     updated_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,7 @@ pub(crate) fn text_of(erasure: &PersonErasure) -> String {
         waiting: erasure.waiting,
         met: erasure.met,
         needs_vacuum: erasure.needs_vacuum,
-        lease: (erasure.lease.as_ref()).map(|lease| (lease.owner.to_string(), lease.until.as_millis())),
+        lease: erasure.lease.as_ref().map(lease_fields),
         created_at: erasure.created_at.as_millis(),
         updated_at: erasure.updated_at.as_millis(),
         ended_at: erasure.ended_at.map(Timestamp::as_millis),
@@ -81,10 +82,7 @@ pub(crate) fn parse(text: &str, version: u64) -> Option<PersonErasure> {
         waiting: fields.waiting,
         met: fields.met,
         needs_vacuum: fields.needs_vacuum,
-        lease: fields.lease.map(|(owner, until)| Lease {
-            owner: owner.into(),
-            until: Timestamp::from_millis(until),
-        }),
+        lease: fields.lease.map(lease),
         created_at: Timestamp::from_millis(fields.created_at),
         updated_at: Timestamp::from_millis(fields.updated_at),
         ended_at: fields.ended_at.map(Timestamp::from_millis),

@@ -6,6 +6,7 @@ pub(crate) mod departure;
 pub(crate) mod erasure;
 pub(crate) mod id_time;
 pub(crate) mod known_token;
+mod lease;
 pub(crate) mod receipt;
 pub(crate) mod replay;
 mod send_error;

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dakghar_core::domain::audit::Who;
 use dakghar_core::domain::ids::{AppId, PhoneNumberId, SignupId, TenantId, WabaId};
-use dakghar_core::domain::message::Lease;
 use dakghar_core::domain::signup::{
     AccountFacts, Language, Link, NumberFacts, Reason, Signup, SignupState, SignupStep, StepEnd, StepRecord, Trouble,
 };
@@ -14,6 +13,7 @@ use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::known_token;
+use super::lease::{LeaseFields, lease, lease_fields};
 use super::send_error::{ErrorFields, error, error_fields};
 
 #[derive(Serialize, Deserialize)]
@@ -63,7 +63,7 @@ struct SignupFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<(String, i64)>,
+    lease: Option<LeaseFields>,
     created_at: i64,
     updated_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub(crate) fn text_of(signup: &Signup) -> String {
         number: signup.number.as_ref().map(number_fields),
         profile: owned(signup.profile.as_ref()),
         next_at: signup.next_at.map(Timestamp::as_millis),
-        lease: (signup.lease.as_ref()).map(|lease| (lease.owner.to_string(), lease.until.as_millis())),
+        lease: signup.lease.as_ref().map(lease_fields),
         created_at: signup.created_at.as_millis(),
         updated_at: signup.updated_at.as_millis(),
         ended_at: signup.ended_at.map(Timestamp::as_millis),
@@ -198,10 +198,7 @@ pub(crate) fn parse(text: &str, key: Vec<u8>, version: u64) -> Option<Signup> {
         number: maybe(fields.number, number)?,
         profile: fields.profile.map(Into::into),
         next_at: fields.next_at.map(Timestamp::from_millis),
-        lease: fields.lease.map(|(owner, until)| Lease {
-            owner: owner.into(),
-            until: Timestamp::from_millis(until),
-        }),
+        lease: fields.lease.map(lease),
         created_at: Timestamp::from_millis(fields.created_at),
         updated_at: Timestamp::from_millis(fields.updated_at),
         ended_at: fields.ended_at.map(Timestamp::from_millis),

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::audit::Who;
 use super::ids::{DepartureId, PhoneNumberId, TenantId};
+use super::lease::Lease;
 use super::leaving::Leaving;
-use super::message::Lease;
 use super::page::Paged;
 use super::retry::promises_a_try;
 use super::send_error::SendError;
@@ -186,20 +186,16 @@ impl Departure {
         self.needs_work().then(|| self.next_at.unwrap_or(self.updated_at))
     }
 
-    /// True if another process has it. A lease that ends later than any lease can is by a clock that was wrong.
+    /// True if another process has it.
     pub fn is_held_by_other(&self, owner: &str, now: Timestamp) -> bool {
-        self.lease
-            .as_ref()
-            .is_some_and(|lease| &*lease.owner != owner && lease.until > now && lease.until <= now + DEPARTURE_LEASE)
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.is_of_other(owner, now, DEPARTURE_LEASE))
     }
 
     /// Gives it to this process for a while, if there is anything left to do.
     pub fn keep_for(&mut self, owner: &Arc<str>, now: Timestamp) {
         let is_at_work = self.needs_work() && self.next_at.is_none();
-        self.lease = is_at_work.then(|| Lease {
-            owner: owner.clone(),
-            until: now + DEPARTURE_LEASE,
-        });
+        self.lease = is_at_work.then(|| Lease::begin(owner, now, DEPARTURE_LEASE));
     }
 
     /// The part of the tenant that leaves.

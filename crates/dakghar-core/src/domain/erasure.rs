@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::{ErasureId, TenantId, WaId};
-use super::message::Lease;
+use super::lease::Lease;
 use super::page::Paged;
 use super::time::Timestamp;
 use named::written_out;
@@ -245,19 +245,15 @@ impl PersonErasure {
         self.ended_at.is_none()
     }
 
-    /// True if another process has it. A lease that ends later than any lease can is by a clock that was wrong.
+    /// True if another process has it.
     pub fn is_held_by_other(&self, owner: &str, now: Timestamp) -> bool {
-        self.lease
-            .as_ref()
-            .is_some_and(|lease| &*lease.owner != owner && lease.until > now && lease.until <= now + ERASURE_LEASE)
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.is_of_other(owner, now, ERASURE_LEASE))
     }
 
     /// Gives it to this process until its next portion, if there is anything left to do.
     pub fn keep_for(&mut self, owner: &Arc<str>, now: Timestamp) {
-        self.lease = self.is_open().then(|| Lease {
-            owner: owner.clone(),
-            until: now + ERASURE_LEASE,
-        });
+        self.lease = self.is_open().then(|| Lease::begin(owner, now, ERASURE_LEASE));
     }
 
     /// Counts a portion and moves on. Messages on their way hold it where it is: they are walked again until there are

@@ -21,6 +21,7 @@ pub mod hold;
 pub mod ids;
 pub mod installation;
 pub mod invisible;
+pub mod lease;
 pub mod leaving;
 pub mod limits;
 pub mod listening;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::auto_redrive::{Automatic, Cause};
 use super::hold::Actor;
 use super::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
-use super::message::{DeadLetter, DeadReason, Lease, RedriveOptions, Status};
+use super::lease::Lease;
+use super::message::{DeadLetter, DeadReason, RedriveOptions, Status};
 use super::time::{Present, Timestamp};
 
 pub use preview::{CauseCount, NumberCount, PREVIEW_EXAMPLES, PREVIEW_GROUPS_MAX, RedrivePreview};
@@ -251,11 +252,10 @@ impl Redrive {
         }
     }
 
-    /// True if another process has it. A lease that ends later than any lease can is by a clock that was wrong.
+    /// True if another process has it.
     pub fn is_held_by_other(&self, owner: &str, now: Timestamp) -> bool {
-        self.lease
-            .as_ref()
-            .is_some_and(|lease| &*lease.owner != owner && lease.until > now && lease.until <= now + REDRIVE_LEASE)
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.is_of_other(owner, now, REDRIVE_LEASE))
     }
 
     /// Returns the number of messages in its batches: about those of a quarter of a second.
@@ -306,10 +306,7 @@ impl Redrive {
 
     /// Gives it to this process until its next batch, if there is anything left to do.
     pub fn keep_for(&mut self, owner: &Arc<str>, now: Timestamp) {
-        self.lease = self.needs_work().then(|| Lease {
-            owner: owner.clone(),
-            until: now + REDRIVE_LEASE,
-        });
+        self.lease = self.needs_work().then(|| Lease::begin(owner, now, REDRIVE_LEASE));
     }
 
     /// Lets any process take it.

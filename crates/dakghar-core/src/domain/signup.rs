@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::access_token::KnownToken;
 use super::audit::Who;
 use super::ids::{AppId, PhoneNumberId, SignupId, TenantId, WabaId};
-use super::message::Lease;
+use super::lease::Lease;
 use super::page::Paged;
 use super::send_error::SendError;
 use super::time::Timestamp;
@@ -208,20 +208,16 @@ impl Signup {
         self.needs_work().then(|| self.next_at.unwrap_or(self.updated_at))
     }
 
-    /// True if another process has it. A lease that ends later than any lease can is by a clock that was wrong.
+    /// True if another process has it.
     pub fn is_held_by_other(&self, owner: &str, now: Timestamp) -> bool {
-        self.lease
-            .as_ref()
-            .is_some_and(|lease| &*lease.owner != owner && lease.until > now && lease.until <= now + SIGNUP_LEASE)
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.is_of_other(owner, now, SIGNUP_LEASE))
     }
 
     /// Gives it to this process for a while, if there is anything left to do.
     pub fn keep_for(&mut self, owner: &Arc<str>, now: Timestamp) {
         let is_at_work = self.needs_work() && self.next_at.is_none();
-        self.lease = is_at_work.then(|| Lease {
-            owner: owner.clone(),
-            until: now + self.lease_time(),
-        });
+        self.lease = is_at_work.then(|| Lease::begin(owner, now, self.lease_time()));
     }
 
     const fn lease_time(&self) -> Duration {

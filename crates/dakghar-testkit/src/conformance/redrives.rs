@@ -2,7 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::auto_redrive::{Automatic, Cause};
-use dakghar_core::domain::message::{DeadLetter, DeadReason, Lease, SendError};
+use dakghar_core::domain::lease::Lease;
+use dakghar_core::domain::message::{DeadLetter, DeadReason, SendError};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::redrive::{Redrive, RedriveFilter, RedriveStatus, Settled};
 use dakghar_core::domain::{Actor, MessageId, Status, TenantId};

@@ -5,7 +5,7 @@ use dakghar_core::domain::departure::{
     DepartingNumber, Departure, DepartureReason, DepartureState, DepartureStep, DepartureWishes, NewDeparture,
     QueuedWish, StepRecord, StepState,
 };
-use dakghar_core::domain::message::Lease;
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::{ApiKeyId, DepartureId, TenantId};
 
 use super::{IDS, at, phone, send_error_full, waba};

@@ -1,7 +1,8 @@
 //! Messages.
 
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Origin, Priority, Receipt,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Origin, Priority, Receipt,
     ReportedStatus, SendError, SentStatus, Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::{

@@ -1,7 +1,7 @@
 //! Signups.
 
 use dakghar_core::domain::audit::Who;
-use dakghar_core::domain::message::Lease;
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::send_error::SendError;
 use dakghar_core::domain::signup::{
     AccountFacts, Language, Link, NewCode, NewSignup, NumberFacts, Reason, Retried, Signup, SignupState, SignupStep,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::message::{
-    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, Status, Terms,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Message, Origin, Priority, Status, Terms,
     UnknownOutcome,
 };
 use dakghar_core::domain::trace::TraceContext;

@@ -2,7 +2,8 @@
 
 use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{WaId, Wamid};
-use dakghar_core::domain::message::{DeadReason, Delivery, Lease, Message, Status};
+use dakghar_core::domain::lease::Lease;
+use dakghar_core::domain::message::{DeadReason, Delivery, Message, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::trace::TraceContext;
 use rusqlite::ToSql;

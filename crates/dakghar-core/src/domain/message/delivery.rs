@@ -1,9 +1,8 @@
 //! The part of a message that delivery changes. Every save writes all of it.
 
-use std::sync::Arc;
-
 use super::super::hold::HoldReason;
 use super::super::ids::{ConversationId, Wamid};
+use super::super::lease::Lease;
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
 use super::receipt::Receipt;
@@ -87,15 +86,6 @@ impl SentStatus {
             Self::Read => Status::Read,
         }
     }
-}
-
-/// The right to call Meta for a message, for a limited time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The worker process.
-    pub owner: Arc<str>,
-    /// The time it ends, by the store's clock.
-    pub until: Timestamp,
 }
 
 /// The state of a message and its history.

@@ -33,7 +33,7 @@ pub use super::retry::RetryPolicy;
 pub use super::send_error::SendError;
 pub use accepted::{Accepted, Content, Idempotency, REMOVED_BODY};
 pub use dead_letter::{DeadLetter, LetterClass};
-pub use delivery::{DeadReason, Delivery, Lease, ReportedStatus, SentStatus, TIMELINE_ENTRIES_MAX};
+pub use delivery::{DeadReason, Delivery, ReportedStatus, SentStatus, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;
 pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};
 pub use origin::Origin;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::super::hold::{HOLD_CHECK, HoldReason, PAUSE_CHECK};
 use super::super::ids::RedriveId;
+use super::super::lease::Lease;
 use super::super::pacing::{RELEASE_CHECK, RELEASE_LEAD, SLOT_TOLERANCE};
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
 use super::Message;
 use super::dead_letter::DeadLetter;
-use super::delivery::{DeadReason, Lease};
+use super::delivery::DeadReason;
 use super::policy::{STRIKES_MAX, Timings};
 use super::status::Status;
 use super::timeline::{TimelineEntry, TimelineEvent};
@@ -104,14 +105,12 @@ impl Message {
         if let Some(slot_at) = self.delivery.slot_at.filter(|slot_at| *slot_at > now + SLOT_TOLERANCE) {
             return Err(NotClaimable::TooEarly(slot_at));
         }
-        let until = now + timings.lease;
+        let lease = Lease::begin(owner, now, timings.lease);
+        let until = lease.until;
         self.delivery.status = Status::Sending;
         self.delivery.epoch += 1;
         self.delivery.attempt += 1;
-        self.delivery.lease = Some(Lease {
-            owner: owner.clone(),
-            until,
-        });
+        self.delivery.lease = Some(lease);
         self.delivery.called_at = Some(now);
         self.delivery.wake_at = Some(until + timings.lease_margin);
         self.delivery.enqueued_at = None;

@@ -1,6 +1,7 @@
 //! Rounds of the work on signups: a code is exchanged in its time, whatever else is due.
 
-use dakghar_core::domain::message::{Lease, UnknownOutcome};
+use dakghar_core::domain::lease::Lease;
+use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::signup::{Signup, SignupStep};
 use dakghar_core::ports::{Saved, SignupStore as _};
 use dakghar_testkit::samples;

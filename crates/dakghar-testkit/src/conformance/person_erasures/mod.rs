@@ -4,7 +4,7 @@
 mod places;
 
 use dakghar_core::domain::erasure::{ErasureCounts, ErasurePlace, PersonErasure};
-use dakghar_core::domain::message::Lease;
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{ErasureId, TenantId};
 use dakghar_core::ports::{Remains, Saved};

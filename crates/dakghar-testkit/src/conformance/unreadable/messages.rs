@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::listening::CallSpan;
-use dakghar_core::domain::message::{Lease, Timings};
+use dakghar_core::domain::message::Timings;
 use dakghar_core::domain::{ConversationTouch, Direction, Message, MessageKey, Status, TenantId};
 use dakghar_core::ports::{Acceptance, Disposition, JobKey, Received, ReceivedMessage, Saved, StoreError};
 

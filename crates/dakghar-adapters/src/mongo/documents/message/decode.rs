@@ -8,9 +8,10 @@ use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{
     ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, Wamid,
 };
+use dakghar_core::domain::lease::Lease;
 use dakghar_core::domain::message::{
-    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, SendError,
-    Status, Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Message, Origin, Priority, SendError, Status,
+    Terms, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::trace::TraceContext;
 use dakghar_core::ports::{JobKey, QueueEntry};

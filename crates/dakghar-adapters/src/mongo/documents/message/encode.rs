@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
-use dakghar_core::domain::message::{Delivery, Lease, Message, SendError, TimelineEntry};
+use dakghar_core::domain::lease::Lease;
+use dakghar_core::domain::message::{Delivery, Message, SendError, TimelineEntry};
 use dakghar_core::ports::StoreError;
 
 use crate::stored::{id_time, receipt};
