@@ -50,20 +50,13 @@ impl DepartureStore for MongoStore {
         before: Option<DepartureId>,
         limit: PageLimit,
     ) -> Result<Listed<Departure>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
-        let list = List {
-            collection: &self.departures,
-            index: DEPARTURE_TENANT,
-            along: doc! { "tenantId": tenant_id.to_string() },
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            DepartureId::parse(id).ok()
-        });
+        let list = List::of(
+            &self.departures,
+            DEPARTURE_TENANT,
+            doc! { "tenantId": tenant_id.to_string() },
+        );
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| DepartureId::parse(id).ok();
         self.page(&list, before, limit, parse, departure::decode).await
     }
 

@@ -61,21 +61,14 @@ impl EventStore for MongoStore {
         before: Option<EventId>,
         limit: PageLimit,
     ) -> Result<Listed<WebhookEvent>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
-        let list = List {
-            collection: &self.events,
-            index: EVENT_TENANT,
-            // An absent field is indexed as null.
-            along: doc! { "tenantId": tenant_id.map_or(Bson::Null, |id| id.to_string().into()) },
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            EventId::parse(id).ok()
-        });
+        // An absent field is indexed as null.
+        let list = List::of(
+            &self.events,
+            EVENT_TENANT,
+            doc! { "tenantId": tenant_id.map_or(Bson::Null, |id| id.to_string().into()) },
+        );
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| EventId::parse(id).ok();
         self.page(&list, before, limit, parse, event::decode).await
     }
 

@@ -58,9 +58,6 @@ impl ListStore for MongoStore {
         before: Option<MessageId>,
         limit: PageLimit,
     ) -> Result<Listed<Message>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
         let mut filter = doc! { "deadLetter": true };
         let index = if let Some(tenant_id) = tenant_id {
             filter.insert("tenantId", tenant_id.to_string());
@@ -114,13 +111,10 @@ impl MongoStore {
             }
         }
         List {
-            collection: &self.messages,
-            index,
-            along,
             // A range of times is one of ids already, unless the ids tell other times.
             is_sparse: index == MESSAGE_ID_TIME_OFF || filters.keys().any(|field| field != "createdAt"),
             filters,
-            from: None,
+            ..List::of(&self.messages, index, along)
         }
     }
 

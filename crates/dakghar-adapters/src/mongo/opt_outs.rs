@@ -70,16 +70,11 @@ impl OptOutStore for MongoStore {
         before: Option<OptOutKey>,
         limit: PageLimit,
     ) -> Result<Listed<OptOut>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
         let list = List {
-            collection: &self.opt_outs,
-            index: BY_ID,
-            along: Document::new(),
             filters: doc! { "isOut": true },
             is_sparse: true,
             from: Some(format!("{tenant_id}/")),
+            ..List::of(&self.opt_outs, BY_ID, doc! {})
         };
         // The character behind the slash is a zero.
         let before = before.map_or_else(|| format!("{tenant_id}0"), |before| format!("{tenant_id}/{before}"));

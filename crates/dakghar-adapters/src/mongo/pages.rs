@@ -37,7 +37,19 @@ pub(super) struct List<'a> {
 /// A document that is next, by its id, and its bytes.
 type Next = (String, usize);
 
-impl List<'_> {
+impl<'a> List<'a> {
+    /// Everything along an index behind these equalities.
+    pub(super) fn of(collection: &'a Collection<RawDocumentBuf>, index: &'static str, along: Document) -> Self {
+        Self {
+            collection,
+            index,
+            along,
+            filters: Document::new(),
+            is_sparse: false,
+            from: None,
+        }
+    }
+
     fn along(&self, before: &str, down_to: Option<&str>) -> Document {
         let mut ids = doc! { "$lt": before };
         if let Some(from) = down_to.or(self.from.as_deref()) {
@@ -64,6 +76,9 @@ impl MongoStore {
         parse: impl Fn(&str) -> Option<T::Position> + Send + Sync,
         decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
     ) -> Result<Listed<T>, StoreError> {
+        if limit.items == 0 {
+            return Ok(Listed::empty());
+        }
         #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
         let started = Instant::now();
         let mut page = PageFill::new(limit);

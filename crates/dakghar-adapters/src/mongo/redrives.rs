@@ -55,24 +55,13 @@ impl RedriveStore for MongoStore {
         before: Option<RedriveId>,
         limit: PageLimit,
     ) -> Result<Listed<Redrive>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
         let (index, along) = match tenant_id {
             Some(tenant_id) => (REDRIVE_TENANT, doc! { "tenantId": tenant_id.to_string() }),
             None => (BY_ID, doc! {}),
         };
-        let list = List {
-            collection: &self.redrives,
-            index,
-            along,
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            RedriveId::parse(id).ok()
-        });
+        let list = List::of(&self.redrives, index, along);
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| RedriveId::parse(id).ok();
         self.page(&list, before, limit, parse, redrive::decode).await
     }
 

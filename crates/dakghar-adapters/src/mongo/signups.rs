@@ -54,20 +54,9 @@ impl SignupStore for MongoStore {
         before: Option<SignupId>,
         limit: PageLimit,
     ) -> Result<Listed<Signup>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
-        let list = List {
-            collection: &self.signups,
-            index: SIGNUP_TENANT,
-            along: doc! { "tenantId": tenant_id.to_string() },
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            SignupId::parse(id).ok()
-        });
+        let list = List::of(&self.signups, SIGNUP_TENANT, doc! { "tenantId": tenant_id.to_string() });
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| SignupId::parse(id).ok();
         self.page(&list, before, limit, parse, signup::decode).await
     }
 

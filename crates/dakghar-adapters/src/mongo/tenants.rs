@@ -72,20 +72,9 @@ impl TenantStore for MongoStore {
     }
 
     async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
-        let list = List {
-            collection: &self.tenants,
-            index: BY_ID,
-            along: doc! {},
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            TenantId::parse(id).ok()
-        });
+        let list = List::of(&self.tenants, BY_ID, doc! {});
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| TenantId::parse(id).ok();
         self.page(&list, before, limit, parse, tenant::decode).await
     }
 

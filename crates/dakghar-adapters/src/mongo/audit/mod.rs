@@ -34,21 +34,15 @@ impl AuditStore for MongoStore {
     }
 
     async fn audit_list(&self, query: &AuditQuery) -> Result<Listed<AuditRecord>, StoreError> {
-        if query.limit.items == 0 {
-            return Ok(Listed::empty());
-        }
         let (index, along) = match &query.tenant_id {
             Some(tenant_id) => (AUDIT_TENANT, doc! { "tenantId": tenant_id.to_string() }),
             None => (BY_ID, doc! {}),
         };
         let filters = filters_of(query);
         let list = List {
-            collection: &self.audit.records,
-            index,
-            along,
             is_sparse: !filters.is_empty(),
             filters,
-            from: None,
+            ..List::of(&self.audit.records, index, along)
         };
         let parse = |id: &str| id.parse().ok();
         self.page(&list, query.before.map(place_of), query.limit, parse, audit::decode)

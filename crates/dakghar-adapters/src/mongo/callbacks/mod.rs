@@ -126,16 +126,9 @@ impl CallbackStore for MongoStore {
         before: Option<AttemptLogId>,
         limit: PageLimit,
     ) -> Result<Listed<AttemptLog>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
         let list = List {
-            collection: &self.callback_attempts,
-            index: BY_ID,
-            along: doc! {},
-            filters: doc! {},
-            is_sparse: false,
             from: Some(format!("{endpoint_id}/")),
+            ..List::of(&self.callback_attempts, BY_ID, doc! {})
         };
         let before = before.map_or_else(|| behind(endpoint_id), |before| callback::log_id(endpoint_id, before));
         self.page(&list, Some(before), limit, callback::log_in, callback::decode_log)

@@ -51,20 +51,13 @@ impl PersonErasureStore for MongoStore {
         before: Option<ErasureId>,
         limit: PageLimit,
     ) -> Result<Listed<PersonErasure>, StoreError> {
-        if limit.items == 0 {
-            return Ok(Listed::empty());
-        }
-        let list = List {
-            collection: &self.erasures,
-            index: ERASURE_TENANT,
-            along: doc! { "tenantId": tenant_id.to_string() },
-            filters: doc! {},
-            is_sparse: false,
-            from: None,
-        };
-        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
-            ErasureId::parse(id).ok()
-        });
+        let list = List::of(
+            &self.erasures,
+            ERASURE_TENANT,
+            doc! { "tenantId": tenant_id.to_string() },
+        );
+        let before = before.map(|before| before.to_string());
+        let parse = |id: &str| ErasureId::parse(id).ok();
         self.page(&list, before, limit, parse, erasure::decode).await
     }
 
