@@ -9,23 +9,15 @@ use dakghar_core::ports::{AppStore, Saved, StoreError};
 use super::MongoStore;
 use super::documents::{Unreadable, meta_app};
 use super::indexes::BY_ID;
-use super::inserts::Inserted;
 use super::reads::{Query, told};
 
 #[async_trait]
 impl AppStore for MongoStore {
     async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
         let document = meta_app::encode(app, app.version)?;
-        match self.insert_all(&self.apps, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_app(&app.id).await {
-                Ok(Some(stored)) if stored == *app => Ok(Saved::Done),
-                Ok(Some(_)) => Ok(Saved::Stale),
-                _ => Err(error),
-            },
-            Some(Inserted::Duplicate) => Ok(Saved::Stale),
-            Some(Inserted::Stored) | None => Ok(Saved::Done),
-        }
+        let find = self.find_app(&app.id);
+        self.insert_one(&self.apps, document, find, |stored| stored == app)
+            .await
     }
 
     async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {

@@ -11,7 +11,6 @@ use dakghar_core::ports::{DepartureStore, Saved, StoreError};
 use super::MongoStore;
 use super::documents::{date, departure};
 use super::indexes::{BY_ID, DEPARTURE_DUE, DEPARTURE_ENDED, DEPARTURE_TENANT};
-use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::Query;
 
@@ -19,15 +18,8 @@ use super::reads::Query;
 impl DepartureStore for MongoStore {
     async fn insert_departure(&self, departure: &Departure) -> Result<Saved, StoreError> {
         let document = departure::encode(departure, departure.version)?;
-        match self.insert_all(&self.departures, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_departure(&departure.tenant_id, &departure.id).await {
-                Ok(Some(_)) => Ok(Saved::Done),
-                _ => Err(error),
-            },
-            Some(Inserted::Duplicate) => Ok(Saved::Stale),
-            Some(Inserted::Stored) | None => Ok(Saved::Done),
-        }
+        let find = self.find_departure(&departure.tenant_id, &departure.id);
+        self.insert_one(&self.departures, document, find, |_| true).await
     }
 
     async fn save_departure(&self, departure: &Departure) -> Result<Saved, StoreError> {

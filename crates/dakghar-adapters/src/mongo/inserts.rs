@@ -1,7 +1,7 @@
 //! Inserts of many documents in one command, each with an answer of its own.
 
 use bson::RawDocumentBuf;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{Saved, StoreError};
 use mongodb::Collection;
 use mongodb::error::ErrorKind;
 
@@ -72,5 +72,26 @@ impl MongoStore {
             Inserted::Unknown(error)
         };
         vec![all; documents.len()]
+    }
+
+    /// Inserts one document; `Stale` if a unique index has its key already. If nobody knows whether it was written,
+    /// `find` finds what is there under its id, and `is_it` knows it.
+    pub(super) async fn insert_one<T>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        document: RawDocumentBuf,
+        find: impl Future<Output = Result<Option<T>, StoreError>> + Send,
+        is_it: impl Fn(&T) -> bool + Send,
+    ) -> Result<Saved, StoreError> {
+        match self.insert_all(collection, &[document]).await.pop() {
+            Some(Inserted::Refused(error)) => Err(error),
+            Some(Inserted::Unknown(error)) => match find.await {
+                Ok(Some(found)) if is_it(&found) => Ok(Saved::Done),
+                Ok(Some(_)) => Ok(Saved::Stale),
+                _ => Err(error),
+            },
+            Some(Inserted::Duplicate) => Ok(Saved::Stale),
+            Some(Inserted::Stored) | None => Ok(Saved::Done),
+        }
     }
 }

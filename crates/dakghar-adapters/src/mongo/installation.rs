@@ -8,23 +8,15 @@ use dakghar_core::ports::{InstallationStore, Saved, StoreError};
 use super::MongoStore;
 use super::documents::sealed_secrets;
 use super::indexes::BY_ID;
-use super::inserts::Inserted;
 use super::reads::Query;
 
 #[async_trait]
 impl InstallationStore for MongoStore {
     async fn insert_secrets(&self, secrets: &SealedSecrets) -> Result<Saved, StoreError> {
         let document = sealed_secrets::encode(secrets, secrets.version)?;
-        match self.insert_all(&self.installation, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_secrets(&secrets.name).await {
-                Ok(Some(stored)) if stored == *secrets => Ok(Saved::Done),
-                Ok(Some(_)) => Ok(Saved::Stale),
-                _ => Err(error),
-            },
-            Some(Inserted::Duplicate) => Ok(Saved::Stale),
-            Some(Inserted::Stored) | None => Ok(Saved::Done),
-        }
+        let find = self.find_secrets(&secrets.name);
+        self.insert_one(&self.installation, document, find, |stored| stored == secrets)
+            .await
     }
 
     async fn save_secrets(&self, secrets: &SealedSecrets) -> Result<Saved, StoreError> {

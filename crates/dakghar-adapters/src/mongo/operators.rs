@@ -10,23 +10,15 @@ use dakghar_core::ports::{OperatorStore, Saved, StoreError};
 use super::MongoStore;
 use super::documents::{date, operator_key};
 use super::indexes::BY_ID;
-use super::inserts::Inserted;
 use super::reads::Query;
 
 #[async_trait]
 impl OperatorStore for MongoStore {
     async fn insert_operator_key(&self, key: &OperatorKey) -> Result<Saved, StoreError> {
         let document = operator_key::encode(key, key.version)?;
-        match self.insert_all(&self.operators, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_operator_key(&key.key.id).await {
-                Ok(Some(stored)) if stored == *key => Ok(Saved::Done),
-                Ok(Some(_)) => Ok(Saved::Stale),
-                _ => Err(error),
-            },
-            Some(Inserted::Duplicate) => Ok(Saved::Stale),
-            Some(Inserted::Stored) | None => Ok(Saved::Done),
-        }
+        let find = self.find_operator_key(&key.key.id);
+        self.insert_one(&self.operators, document, find, |stored| stored == key)
+            .await
     }
 
     async fn save_operator_key(&self, key: &OperatorKey) -> Result<Saved, StoreError> {

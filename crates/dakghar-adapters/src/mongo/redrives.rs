@@ -14,7 +14,6 @@ use serde::Deserialize;
 use super::MongoStore;
 use super::documents::{SCHEMA_VERSION, Unreadable, date, from_raw, redrive, timestamp};
 use super::indexes::{BY_ID, MESSAGE_DEAD_LETTERS, MESSAGE_TENANT_DEAD_LETTERS, REDRIVE_DUE, REDRIVE_TENANT};
-use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::{Query, told};
 
@@ -25,14 +24,9 @@ const BEHIND_ALL: &str = "\u{10FFFF}";
 impl RedriveStore for MongoStore {
     async fn insert_redrive(&self, redrive: &Redrive) -> Result<(), StoreError> {
         let document = redrive::encode(redrive, redrive.version)?;
-        match self.insert_all(&self.redrives, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_redrive(&redrive.id).await {
-                Ok(Some(_)) => Ok(()),
-                _ => Err(error),
-            },
-            Some(Inserted::Stored | Inserted::Duplicate) | None => Ok(()),
-        }
+        let find = self.find_redrive(&redrive.id);
+        self.insert_one(&self.redrives, document, find, |_| true).await?;
+        Ok(())
     }
 
     async fn save_redrive(&self, redrive: &Redrive) -> Result<Saved, StoreError> {

@@ -11,7 +11,6 @@ use dakghar_core::ports::{Saved, SignupStore, StoreError};
 use super::MongoStore;
 use super::documents::{binary, date, signup};
 use super::indexes::{BY_ID, SIGNUP_DUE, SIGNUP_KEY, SIGNUP_TENANT};
-use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::Query;
 
@@ -19,15 +18,8 @@ use super::reads::Query;
 impl SignupStore for MongoStore {
     async fn insert_signup(&self, signup: &Signup) -> Result<Saved, StoreError> {
         let document = signup::encode(signup, signup.version)?;
-        match self.insert_all(&self.signups, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_signup(&signup.tenant_id, &signup.id).await {
-                Ok(Some(_)) => Ok(Saved::Done),
-                _ => Err(error),
-            },
-            Some(Inserted::Duplicate) => Ok(Saved::Stale),
-            Some(Inserted::Stored) | None => Ok(Saved::Done),
-        }
+        let find = self.find_signup(&signup.tenant_id, &signup.id);
+        self.insert_one(&self.signups, document, find, |_| true).await
     }
 
     async fn save_signup(&self, signup: &Signup) -> Result<Saved, StoreError> {

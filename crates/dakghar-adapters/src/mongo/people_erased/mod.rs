@@ -13,7 +13,6 @@ use dakghar_core::ports::{PersonErased, PersonErasureStore, PersonPortion, Remai
 use super::MongoStore;
 use super::documents::erasure;
 use super::indexes::{BY_ID, ERASURE_DUE, ERASURE_TENANT};
-use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::Query;
 
@@ -21,14 +20,9 @@ use super::reads::Query;
 impl PersonErasureStore for MongoStore {
     async fn insert_erasure(&self, erasure: &PersonErasure) -> Result<(), StoreError> {
         let document = erasure::encode(erasure, erasure.version)?;
-        match self.insert_all(&self.erasures, &[document]).await.pop() {
-            Some(Inserted::Refused(error)) => Err(error),
-            Some(Inserted::Unknown(error)) => match self.find_erasure(&erasure.tenant_id, &erasure.id).await {
-                Ok(Some(_)) => Ok(()),
-                _ => Err(error),
-            },
-            Some(Inserted::Stored | Inserted::Duplicate) | None => Ok(()),
-        }
+        let find = self.find_erasure(&erasure.tenant_id, &erasure.id);
+        self.insert_one(&self.erasures, document, find, |_| true).await?;
+        Ok(())
     }
 
     async fn save_erasure(&self, erasure: &PersonErasure) -> Result<Saved, StoreError> {
