@@ -45,9 +45,11 @@ impl Keys {
 }
 
 impl Departing {
-    pub(super) async fn release_override(
+    /// Takes one of the steps of an account, which begin with a look at its subscriptions.
+    pub(super) async fn leave_account(
         &self,
         departure: &mut Departure,
+        step: DepartureStep,
         tenant: &Tenant,
         account: &str,
     ) -> Result<Taken, Halt> {
@@ -59,9 +61,23 @@ impl Departing {
         }
         let known = match self.api.subscriptions(keys.bearer(), &account).await {
             Ok(known) => known,
-            Err(failure) => return after(departure, DepartureStep::Override, &failure),
+            Err(failure) => return after(departure, step, &failure),
         };
-        let url = keys.own(&known).and_then(|own| own.override_url.as_deref());
+        if step == DepartureStep::Override {
+            self.release_override(departure, &account, &keys, &known).await
+        } else {
+            self.unsubscribe(departure, &account, &keys, &known).await
+        }
+    }
+
+    async fn release_override(
+        &self,
+        departure: &mut Departure,
+        account: &WabaId,
+        keys: &Keys,
+        known: &[Subscription],
+    ) -> Result<Taken, Halt> {
+        let url = keys.own(known).and_then(|own| own.override_url.as_deref());
         match url {
             None => return Ok(Taken::skipped("there is no override")),
             Some(url) if self.webhook_url.as_deref() != Some(url) => {
@@ -71,38 +87,29 @@ impl Departing {
         }
         self.note_change(departure).await?;
         // A subscription that names no URL is one at the app's own.
-        match self.api.subscribe(keys.bearer(), &account, None).await {
+        match self.api.subscribe(keys.bearer(), account, None).await {
             Ok(()) => Ok(Taken::done(None)),
             Err(failure) => after(departure, DepartureStep::Override, &failure),
         }
     }
 
-    pub(super) async fn unsubscribe(
+    async fn unsubscribe(
         &self,
         departure: &mut Departure,
-        tenant: &Tenant,
-        account: &str,
+        account: &WabaId,
+        keys: &Keys,
+        known: &[Subscription],
     ) -> Result<Taken, Halt> {
-        let Some((account, keys)) = self.keys_of_account(departure, tenant, account).await? else {
-            return Ok(Taken::skipped(NO_NUMBER));
-        };
-        if self.is_served(departure, &account).await? {
-            return Ok(Taken::skipped(IS_SERVED));
-        }
-        let known = match self.api.subscriptions(keys.bearer(), &account).await {
-            Ok(known) => known,
-            Err(failure) => return after(departure, DepartureStep::Unsubscribe, &failure),
-        };
         // Of an unknown app, Meta knows which one the token is of.
         let is_there = match keys.app_id {
-            Some(_) => keys.own(&known).is_some(),
+            Some(_) => keys.own(known).is_some(),
             None => !known.is_empty(),
         };
         if !is_there {
             return Ok(Taken::done(Some(NOT_SUBSCRIBED)));
         }
         self.note_change(departure).await?;
-        match self.api.unsubscribe(keys.bearer(), &account).await {
+        match self.api.unsubscribe(keys.bearer(), account).await {
             Ok(()) => Ok(Taken::done(None)),
             Err(failure) => after(departure, DepartureStep::Unsubscribe, &failure),
         }

@@ -44,8 +44,9 @@ impl Departing {
         match step {
             DepartureStep::Accept => self.stop_accepting(departure).await,
             DepartureStep::Queued => self.settle_queued(departure).await,
-            DepartureStep::Override => self.release_override(departure, &tenant, about).await,
-            DepartureStep::Unsubscribe => self.unsubscribe(departure, &tenant, about).await,
+            DepartureStep::Override | DepartureStep::Unsubscribe => {
+                self.leave_account(departure, step, &tenant, about).await
+            }
             DepartureStep::Deregister => self.deregister(departure, &tenant, about).await,
             DepartureStep::Revoke => self.revoke(departure, &tenant, about).await,
             DepartureStep::Export => Self::look_for_export(departure),
