@@ -7,7 +7,6 @@ use clap::Subcommand;
 use dakghar_core::app::{App, MetaAppChanges, NewMetaApp};
 use dakghar_core::domain::Secret;
 use dakghar_core::domain::audit::Principal;
-use dakghar_core::domain::ids::SignupConfigId;
 use dakghar_core::domain::meta_app::{MetaApp, WEBHOOK_PATH};
 
 use super::output;
@@ -100,7 +99,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 signup_config_id: signup_config_id.map(|id| Some(id).filter(|id| !id.is_empty())),
             };
             let changed = app.apps.change(&app_id, &changes, Principal::CLI).await?;
-            let config = config_text(changed.signup_config_id.as_ref());
+            let config = output::or_dash(changed.signup_config_id.as_ref());
             output::line(&format!("{} is {}, configuration {config}", changed.id, changed.name));
         }
         Command::Rotate {
@@ -125,30 +124,22 @@ async fn list(app: &App) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let page = app.onboarding.page();
     if let Some(of_settings) = app.apps.default_app() {
-        let id = of_settings
-            .id
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), ToString::to_string);
         rows.push(vec![
-            id,
+            output::or_dash(of_settings.id.as_ref()),
             "default (settings)".to_owned(),
             WEBHOOK_PATH.to_owned(),
-            config_text(page.and_then(|page| page.config_id.as_ref())),
+            output::or_dash(page.and_then(|page| page.config_id.as_ref())),
             of_settings.secrets.to_string(),
             "-".to_owned(),
         ]);
     }
     rows.extend(app.apps.list().await?.iter().map(row));
-    if rows.is_empty() {
-        output::line("no apps: set APP_SECRET, or add one with `dakghar app add`");
-    } else {
-        output::table(&["APP", "NAME", "WEBHOOK", "CONFIG", "SECRETS", "SINCE"], &rows);
-    }
+    output::list(
+        &["APP", "NAME", "WEBHOOK", "CONFIG", "SECRETS", "SINCE"],
+        &rows,
+        "no apps: set APP_SECRET, or add one with `dakghar app add`",
+    );
     Ok(())
-}
-
-fn config_text(id: Option<&SignupConfigId>) -> String {
-    id.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 fn row(app: &MetaApp) -> Vec<String> {
@@ -156,7 +147,7 @@ fn row(app: &MetaApp) -> Vec<String> {
         app.id.to_string(),
         app.name.clone(),
         app.webhook_path(),
-        config_text(app.signup_config_id.as_ref()),
+        output::or_dash(app.signup_config_id.as_ref()),
         app.secrets.len().to_string(),
         app.created_at.to_string(),
     ]

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Subcommand;
 use dakghar_core::app::{App, AuditEntryAt, PageRequest};
 use dakghar_core::domain::audit::{AuditEntry, AuditQuery, Principal};
-use dakghar_core::domain::{TenantId, Timestamp};
 use dakghar_server::http::AuditExport;
 
+use super::arguments::{parse_tenant, parse_time};
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -60,13 +60,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             until,
             limit,
         } => {
-            let parse = |text: String| TenantId::parse(&text).map_err(|_| anyhow!("{text} is no id of a tenant"));
             let query = AuditQuery {
-                tenant_id: tenant.map(parse).transpose()?,
+                tenant_id: tenant.as_deref().map(parse_tenant).transpose()?,
                 actor,
                 action,
-                since: since.as_deref().map(time).transpose()?,
-                until: until.as_deref().map(time).transpose()?,
+                since: since.as_deref().map(parse_time).transpose()?,
+                until: until.as_deref().map(parse_time).transpose()?,
                 ..AuditQuery::default()
             };
             list(&app, query, limit).await
@@ -74,10 +73,6 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::Export => export(&app).await,
         Command::Verify => verify(&app).await,
     }
-}
-
-fn time(text: &str) -> anyhow::Result<Timestamp> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| anyhow!("{text} is no time such as 2027-01-01T00:00:00Z"))
 }
 
 async fn list(app: &App, query: AuditQuery, limit: u32) -> anyhow::Result<()> {
@@ -95,14 +90,11 @@ async fn list(app: &App, query: AuditQuery, limit: u32) -> anyhow::Result<()> {
             break;
         }
     }
-    if rows.is_empty() {
-        output::line("no records");
-    } else {
-        output::table(
-            &["NUMBER", "AT", "ACTION", "BY", "FROM", "TENANT", "ABOUT", "CHANGED"],
-            &rows,
-        );
-    }
+    output::list(
+        &["NUMBER", "AT", "ACTION", "BY", "FROM", "TENANT", "ABOUT", "CHANGED"],
+        &rows,
+        "no records",
+    );
     Ok(())
 }
 

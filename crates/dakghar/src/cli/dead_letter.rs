@@ -1,6 +1,5 @@
 //! `dakghar dead-letter …`.
 
-mod arguments;
 mod auto_redrive;
 mod redrive;
 
@@ -15,10 +14,10 @@ use dakghar_core::domain::{Message, TenantId};
 
 use dakghar_server::http::message_json;
 
+use super::arguments::parse_tenant;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, Wired, wire};
-use arguments::parse;
 
 /// The commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -91,17 +90,17 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let Wired { app, group_commits, .. } = wire(&config, Purpose::Command, Arc::default()).await?;
     match command {
         Command::List { tenant, limit } => {
-            let tenant = tenant.as_deref().map(parse).transpose()?;
+            let tenant = tenant.as_deref().map(parse_tenant).transpose()?;
             list(&app, tenant.as_ref(), limit).await?;
         }
         Command::Export { tenant } => {
-            let tenant = tenant.as_deref().map(parse).transpose()?;
+            let tenant = tenant.as_deref().map(parse_tenant).transpose()?;
             export(&app, tenant.as_ref()).await?;
         }
         Command::Redrive(args) => redrive::run(&app, args).await?,
         Command::AutoRedrive(args) => auto_redrive::run(&app, args).await?,
         Command::Redrives { tenant, limit } => {
-            let tenant = tenant.as_deref().map(parse).transpose()?;
+            let tenant = tenant.as_deref().map(parse_tenant).transpose()?;
             redrives(&app, tenant.as_ref(), limit).await?;
         }
         Command::Watch { id } => redrive::watch(&app, app.redriving.find(None, &id).await?).await?,
@@ -122,21 +121,17 @@ async fn redrives(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::R
     let page = PageRequest { limit, cursor: None };
     let found = app.reading.redrives(tenant, &page).await?;
     let rows: Vec<_> = found.items.iter().map(redrive::row).collect();
-    if rows.is_empty() {
-        output::line("no redrives");
-    } else {
-        let headings = [
-            "REDRIVE",
-            "TENANT",
-            "STATUS",
-            "SENT AGAIN",
-            "SKIPPED",
-            "FAILED",
-            "FILTER",
-            "BEGUN",
-        ];
-        output::table(&headings, &rows);
-    }
+    let headings = [
+        "REDRIVE",
+        "TENANT",
+        "STATUS",
+        "SENT AGAIN",
+        "SKIPPED",
+        "FAILED",
+        "FILTER",
+        "BEGUN",
+    ];
+    output::list(&headings, &rows, "no redrives");
     if found.next_cursor.is_some() {
         output::line("… and more; raise --limit, or read GET /dead-letters/redrives page by page");
     }
@@ -156,11 +151,11 @@ async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Resul
             break;
         }
     }
-    if rows.is_empty() {
-        output::line("no dead letters");
-    } else {
-        output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
-    }
+    output::list(
+        &["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"],
+        &rows,
+        "no dead letters",
+    );
     if page.cursor.is_some() {
         let more = if limit < PAGE_ITEMS_MAX {
             "raise --limit, or read"

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use dakghar_core::app::{App, NewTenantDeparture};
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::departure::{Departure, DepartureState, DepartureStep, StepRecord, StepState};
-use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
 
+use super::arguments::{Owner, parse_tenant};
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -74,9 +75,8 @@ pub struct Leave {
 pub enum Command {
     /// List the newest departures of a tenant, also of one that has left
     List {
-        /// The tenant's id, ten_….
-        #[arg(long)]
-        tenant: String,
+        #[command(flatten)]
+        owner: Owner,
     },
     /// Show where a departure is, what became of its steps, and why it does not go on
     Show(One),
@@ -95,9 +95,8 @@ pub enum Command {
 /// A departure.
 #[derive(Debug, Args)]
 pub struct One {
-    /// The tenant's id, ten_….
-    #[arg(long)]
-    tenant: String,
+    #[command(flatten)]
+    owner: Owner,
     /// Its id, dep_….
     id: String,
 }
@@ -106,25 +105,25 @@ pub struct One {
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
     match command {
-        Command::List { tenant } => {
-            let departures = app.departing.newest(&tenant_of(&tenant)?, LISTED_MAX).await?.items;
+        Command::List { owner } => {
+            let departures = app.departing.newest(&owner.id()?, LISTED_MAX).await?.items;
             let rows: Vec<Vec<String>> = departures.iter().map(row).collect();
-            if rows.is_empty() {
-                output::line("no departures");
-            } else {
-                output::table(&["DEPARTURE", "STATE", "STEP", "OF", "BEGAN", "ENDED"], &rows);
-            }
+            output::list(
+                &["DEPARTURE", "STATE", "STEP", "OF", "BEGAN", "ENDED"],
+                &rows,
+                "no departures",
+            );
         }
-        Command::Show(One { tenant, id }) => show(&app.departing.find(&tenant_of(&tenant)?, &id).await?),
+        Command::Show(One { owner, id }) => show(&app.departing.find(&owner.id()?, &id).await?),
         Command::Retry {
-            one: One { tenant, id },
+            one: One { owner, id },
             skip,
         } => {
-            let tenant_id = tenant_of(&tenant)?;
+            let tenant_id = owner.id()?;
             tell(&app.departing.retry(&tenant_id, &id, skip, Principal::CLI).await?);
         }
-        Command::Cancel(One { tenant, id }) => {
-            let tenant_id = tenant_of(&tenant)?;
+        Command::Cancel(One { owner, id }) => {
+            let tenant_id = owner.id()?;
             tell(&app.departing.cancel(&tenant_id, &id, Principal::CLI).await?);
         }
     }
@@ -133,7 +132,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 
 /// Begins a departure, and shows how it goes on until it is over or stops.
 pub(super) async fn leave(app: &App, leave: Leave) -> anyhow::Result<()> {
-    let tenant_id = tenant_of(&leave.tenant_id)?;
+    let tenant_id = parse_tenant(&leave.tenant_id)?;
     let is_followed = !leave.detach;
     let (departure, is_new) = app.departing.begin(&tenant_id, &wishes(leave), Principal::CLI).await?;
     let how = if is_new { "begun" } else { "under way" };
@@ -209,11 +208,11 @@ fn show(departure: &Departure) {
         ("departure", departure.id.to_string()),
         ("state", state(departure).to_owned()),
         ("of", of(departure)),
-        ("next try", time(departure.next_at)),
+        ("next try", output::or_dash(departure.next_at)),
         ("cancelled", departure.cancelled.to_string()),
-        ("exported", time(departure.exported_at)),
+        ("exported", output::or_dash(departure.exported_at)),
         ("began", departure.created_at.to_string()),
-        ("ended", time(departure.ended_at)),
+        ("ended", output::or_dash(departure.ended_at)),
     ] {
         output::line(&format!("{name:<10} {value}"));
     }
@@ -234,7 +233,7 @@ fn row(departure: &Departure) -> Vec<String> {
         step.to_owned(),
         of(departure),
         departure.created_at.to_string(),
-        time(departure.ended_at),
+        output::or_dash(departure.ended_at),
     ]
 }
 
@@ -255,14 +254,6 @@ fn of(departure: &Departure) -> String {
     }
 }
 
-fn tenant_of(text: &str) -> anyhow::Result<TenantId> {
-    TenantId::parse(text).map_err(|_| anyhow!("{text} is no id of a tenant"))
-}
-
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "must be a time such as 2026-11-22T10:00:00Z".to_owned())
-}
-
-fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
 }

@@ -17,10 +17,11 @@ use dakghar_core::domain::sealed_secret::SealedSecret;
 use dakghar_core::domain::{Endpoint, KindPattern, Secret, Timestamp, send_request};
 use serde_json::{Value, json};
 
+use super::arguments::parse_tenant;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
-use named::{Named, parse};
+use named::Named;
 
 /// The long help after the commands. A paragraph is one line, because clap wraps it to the width of the terminal.
 pub const AFTER_HELP: &str = "\
@@ -217,12 +218,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create(creation) => creation.carry_out(endpoints).await?,
         Command::List { tenant_id, json } => {
-            let tenant_id = parse(&tenant_id)?;
+            let tenant_id = parse_tenant(&tenant_id)?;
             app.tenants.stored(&tenant_id).await?;
             list(&endpoints.list(&tenant_id).await?, json);
         }
         Command::Show(named) => {
-            let endpoint = endpoints.find(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
+            let endpoint = endpoints.find(&named.tenant()?, &named.endpoint_id).await?;
             let mut shown = describe(&endpoint);
             shown["progress"] = deliveries::describe_status(&app.reading.endpoint_status(&endpoint).await?);
             output::line(&serde_json::to_string_pretty(&shown)?);
@@ -235,23 +236,21 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::CancelReplay(named) => replays::cancel(&app, &named).await?,
         Command::Update(update) => update.carry_out(endpoints).await?,
         Command::Pause(named) => {
-            let paused = endpoints
-                .pause(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
-                .await?;
-            output::line(paused.state.as_str());
+            let tenant_id = named.tenant()?;
+            let paused = endpoints.pause(&tenant_id, &named.endpoint_id, &any, Principal::CLI);
+            output::line(paused.await?.state.as_str());
         }
         Command::Resume(named) => {
-            let resumed = endpoints
-                .resume(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
-                .await?;
-            output::line(resumed.state.as_str());
+            let tenant_id = named.tenant()?;
+            let resumed = endpoints.resume(&tenant_id, &named.endpoint_id, &any, Principal::CLI);
+            output::line(resumed.await?.state.as_str());
         }
         Command::RotateSecret {
             endpoint: named,
             secret,
             overlap_seconds,
         } => {
-            let (tenant_id, secret) = (parse(&named.tenant_id)?, secret.map(Secret::new));
+            let (tenant_id, secret) = (named.tenant()?, secret.map(Secret::new));
             let (secret, overlap) = (secret.as_ref(), Some(Duration::from_secs(overlap_seconds.into())));
             let new = NewSecret { secret, overlap };
             let rotated = endpoints
@@ -263,7 +262,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
         Command::Delete(named) => {
             endpoints
-                .remove(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
+                .remove(&named.tenant()?, &named.endpoint_id, &any, Principal::CLI)
                 .await?;
             output::line("deleted");
         }
@@ -273,7 +272,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 
 impl Creation {
     async fn carry_out(self, endpoints: &Endpoints) -> anyhow::Result<()> {
-        let tenant_id = parse(&self.tenant_id)?;
+        let tenant_id = parse_tenant(&self.tenant_id)?;
         let keys: Vec<&[u8]> = self.idempotency_key.iter().map(String::as_bytes).collect();
         let key = send_request::key_in_headers(&keys)?;
         let new = self.into_new_endpoint()?;
@@ -305,7 +304,7 @@ impl Creation {
 
 impl Update {
     async fn carry_out(self, endpoints: &Endpoints) -> anyhow::Result<()> {
-        let tenant_id = parse(&self.endpoint.tenant_id)?;
+        let tenant_id = self.endpoint.tenant()?;
         let version = self.if_version;
         let expected = version.map_or(ExpectedVersion::ANY, |version| ExpectedVersion::one_of(vec![version]));
         let id = self.endpoint.endpoint_id.clone();
@@ -339,16 +338,15 @@ impl Update {
 }
 
 fn list(endpoints: &[Endpoint], is_json: bool) {
+    const NONE: &str = "no endpoints yet; make one with `dakghar endpoint create`";
     if is_json {
         for endpoint in endpoints {
             output::line(&describe(endpoint).to_string());
         }
-    } else if endpoints.is_empty() {
-        output::line("no endpoints yet; make one with `dakghar endpoint create`");
-    } else {
-        let rows: Vec<Vec<String>> = endpoints.iter().map(row).collect();
-        output::table(&["ENDPOINT", "URL", "FORMAT", "KINDS", "STATE", "SINCE"], &rows);
+        return;
     }
+    let rows: Vec<Vec<String>> = endpoints.iter().map(row).collect();
+    output::list(&["ENDPOINT", "URL", "FORMAT", "KINDS", "STATE", "SINCE"], &rows, NONE);
 }
 
 fn row(endpoint: &Endpoint) -> Vec<String> {

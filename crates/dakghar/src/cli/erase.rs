@@ -4,13 +4,13 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use clap::{Args, Subcommand};
+use anyhow::Context as _;
+use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::erasure::{ErasurePlace, PersonErasure};
-use dakghar_core::domain::{TenantId, Timestamp};
 
+use super::arguments::Owner;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -39,14 +39,6 @@ Examples:
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Erasures that a list shows: the newest.
 const LISTED_MAX: u32 = 100;
-
-/// Whose people they are.
-#[derive(Debug, Args)]
-pub struct Owner {
-    /// The tenant's id, ten_….
-    #[arg(long)]
-    tenant: String,
-}
 
 /// The commands on erasures.
 #[derive(Debug, Subcommand)]
@@ -103,23 +95,17 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::List { owner } => {
             let erasures = app.erasing.newest(&owner.id()?, LISTED_MAX).await?.items;
             let rows: Vec<Vec<String>> = erasures.iter().map(row).collect();
-            if rows.is_empty() {
-                output::line("no erasures");
-            } else {
-                output::table(&["ERASURE", "STATUS", "ERASED", "WAITING", "BEGAN", "ENDED"], &rows);
-            }
+            output::list(
+                &["ERASURE", "STATUS", "ERASED", "WAITING", "BEGAN", "ENDED"],
+                &rows,
+                "no erasures",
+            );
             Ok(())
         }
         Command::Watch { owner, id } => {
             let erasure = app.erasing.find(&owner.id()?, &id).await?;
             watch(&app, erasure).await
         }
-    }
-}
-
-impl Owner {
-    fn id(&self) -> anyhow::Result<TenantId> {
-        TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
     }
 }
 
@@ -181,13 +167,12 @@ fn erased(erasure: &PersonErasure) -> u64 {
 }
 
 fn row(erasure: &PersonErasure) -> Vec<String> {
-    let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     vec![
         erasure.id.to_string(),
         if erasure.is_open() { "running" } else { "done" }.to_owned(),
         erased(erasure).to_string(),
         erasure.waiting.to_string(),
         erasure.created_at.to_string(),
-        time(erasure.ended_at),
+        output::or_dash(erasure.ended_at),
     ]
 }

@@ -9,6 +9,7 @@ use dakghar_core::app::{NewApiKey, NewOperatorKey, Operators, Tenants};
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::{ApiKey, KeySecret, OperatorKey, Role, Scope, Secret, TenantId, Timestamp};
 
+use super::arguments::{parse_tenant, parse_time};
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -215,19 +216,14 @@ impl Command {
 impl Owner {
     /// Returns the tenant, or `None` for operators.
     fn tenant(&self) -> anyhow::Result<Option<TenantId>> {
-        let parse = |text: &String| TenantId::parse(text).map_err(|_| anyhow!("{text} is no id of a tenant"));
-        self.tenant.as_ref().map(parse).transpose()
+        self.tenant.as_deref().map(parse_tenant).transpose()
     }
 }
 
 impl New {
     fn expires_at(&self) -> anyhow::Result<Option<Timestamp>> {
-        self.expires_at.as_deref().map(time).transpose()
+        self.expires_at.as_deref().map(parse_time).transpose()
     }
-}
-
-fn time(text: &str) -> anyhow::Result<Timestamp> {
-    Timestamp::parse_rfc3339(text).ok_or_else(|| anyhow!("{text} is no time such as 2027-01-01T00:00:00Z"))
 }
 
 fn show(key: &ApiKey, secret: &Secret) {
@@ -237,12 +233,8 @@ fn show(key: &ApiKey, secret: &Secret) {
 
 /// Prints keys, of which the fourth column says what they may do.
 fn list(rights: &str, rows: &[Vec<String>]) {
-    if rows.is_empty() {
-        output::line("no keys: make one with `dakghar key create`");
-    } else {
-        let head = ["KEY", "NAME", "BEGINS", rights, "FROM", "EXPIRES", "LAST USED"];
-        output::table(&head, rows);
-    }
+    let head = ["KEY", "NAME", "BEGINS", rights, "FROM", "EXPIRES", "LAST USED"];
+    output::list(&head, rows, "no keys: make one with `dakghar key create`");
 }
 
 fn row(key: &ApiKey) -> Vec<String> {
@@ -250,15 +242,14 @@ fn row(key: &ApiKey) -> Vec<String> {
     let addresses: Vec<String> = key.networks.iter().map(ToString::to_string).collect();
     let begins: Vec<&str> = key.secrets.iter().map(prefix).collect();
     let or = |text: String, none: &str| if text.is_empty() { none.to_owned() } else { text };
-    let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     vec![
         key.id.to_string(),
         key.name.clone(),
         begins.join(" "),
         scopes.join(","),
         or(addresses.join(","), "anywhere"),
-        time(key.expires_at),
-        time(key.last_used_at),
+        output::or_dash(key.expires_at),
+        output::or_dash(key.last_used_at),
     ]
 }
 

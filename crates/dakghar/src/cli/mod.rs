@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod app;
+mod arguments;
 mod audit;
 mod backup;
 mod data_keys;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Subcommand;
-use dakghar_core::domain::{PhoneNumber, TenantId};
+use dakghar_core::domain::PhoneNumber;
 
+use super::arguments::Owner;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -28,9 +29,8 @@ Examples:
 pub enum Command {
     /// Ask Meta about a number now, and keep what it says
     Check {
-        /// The tenant's id, ten_….
-        #[arg(long)]
-        tenant: String,
+        #[command(flatten)]
+        owner: Owner,
         /// Meta's id of the number.
         phone_number_id: String,
     },
@@ -39,12 +39,8 @@ pub enum Command {
 /// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
-    let Command::Check {
-        tenant,
-        phone_number_id,
-    } = command;
-    let id = TenantId::parse(&tenant).map_err(|_| anyhow!("{tenant} is no id of a tenant"))?;
-    let checked = app.number_checks.check_now(&id, &phone_number_id).await?;
+    let Command::Check { owner, phone_number_id } = command;
+    let checked = app.number_checks.check_now(&owner.id()?, &phone_number_id).await?;
     let mut numbers = checked.phone_numbers.iter();
     let number = numbers.find(|number| number.phone_number_id.as_str() == phone_number_id);
     show(number.ok_or_else(|| anyhow!("the tenant does not have the number any more"))?);

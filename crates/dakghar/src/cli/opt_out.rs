@@ -3,26 +3,19 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use dakghar_core::app::{App, OptedOut};
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{OptOut, OptOutScope, TenantId, WaId};
 
+use super::arguments::Owner;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
 /// Opt-outs that are read at a time.
 const PAGE: u32 = 200;
-
-/// Whose people they are.
-#[derive(Debug, Args)]
-pub struct Owner {
-    /// The tenant's id, ten_….
-    #[arg(long)]
-    tenant: String,
-}
 
 /// The commands on opt-outs.
 #[derive(Debug, Subcommand)]
@@ -70,12 +63,6 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     }
 }
 
-impl Owner {
-    fn id(&self) -> anyhow::Result<TenantId> {
-        TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
-    }
-}
-
 async fn list(app: &App, tenant_id: &TenantId) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut before = None;
@@ -87,21 +74,13 @@ async fn list(app: &App, tenant_id: &TenantId) -> anyhow::Result<()> {
             break;
         }
     }
-    if rows.is_empty() {
-        output::line("nobody opted out");
-    } else {
-        output::table(&["PERSON", "SCOPE", "SINCE", "SOURCE"], &rows);
-    }
+    output::list(&["PERSON", "SCOPE", "SINCE", "SOURCE"], &rows, "nobody opted out");
     Ok(())
 }
 
 fn show(found: &OptedOut) {
     let rows: Vec<Vec<String>> = found.opt_outs.iter().map(row).collect();
-    if rows.is_empty() {
-        output::line("opted out of nothing");
-    } else {
-        output::table(&["PERSON", "SCOPE", "SINCE", "SOURCE"], &rows);
-    }
+    output::list(&["PERSON", "SCOPE", "SINCE", "SOURCE"], &rows, "opted out of nothing");
 }
 
 fn row(said: &OptOut) -> Vec<String> {

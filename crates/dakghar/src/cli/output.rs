@@ -108,6 +108,20 @@ pub fn usage_error(problems: &[String]) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
+/// A value in a column or behind a name, which may not be there.
+pub fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// Prints rows under headings, or says that there are none.
+pub fn list(headings: &[&str], rows: &[Vec<String>], none: &str) {
+    if rows.is_empty() {
+        line(none);
+    } else {
+        table(headings, rows);
+    }
+}
+
 /// Prints rows under headings, in columns as wide as they need.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();

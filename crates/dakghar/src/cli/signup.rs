@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use dakghar_core::app::{NewLink, ShownSignup, SignupRetry};
+use dakghar_core::domain::Secret;
 use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::signup::{LINK_LIFE_MAX, LINK_LIFE_MIN, Language, Signup, SignupState};
 use dakghar_core::domain::standing::HistoryImport;
-use dakghar_core::domain::{Secret, TenantId, Timestamp};
 
+use super::arguments::Owner;
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -37,14 +37,6 @@ const LISTED_MAX: u32 = 100;
 /// The life of a link in seconds.
 const LIFE_MIN: u64 = LINK_LIFE_MIN.as_secs();
 const LIFE_MAX: u64 = LINK_LIFE_MAX.as_secs();
-
-/// Whose signups they are.
-#[derive(Debug, Args)]
-pub struct Owner {
-    /// The tenant's id, ten_….
-    #[arg(long)]
-    tenant: String,
-}
 
 /// The commands on signups.
 #[derive(Debug, Subcommand)]
@@ -114,11 +106,11 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::List { owner } => {
             let signups = app.onboarding.newest(&owner.id()?, LISTED_MAX).await?.items;
             let rows: Vec<Vec<String>> = signups.iter().map(row).collect();
-            if rows.is_empty() {
-                output::line("no signups");
-            } else {
-                output::table(&["SIGNUP", "STATE", "STEP", "NUMBER", "BEGAN", "ENDED"], &rows);
-            }
+            output::list(
+                &["SIGNUP", "STATE", "STEP", "NUMBER", "BEGAN", "ENDED"],
+                &rows,
+                "no signups",
+            );
         }
         Command::Show { owner, id } => {
             let signup = app.onboarding.find(&owner.id()?, &id).await?;
@@ -157,7 +149,8 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             };
             let (signup, url) = app.onboarding.invite(&owner.id()?, new, Principal::CLI).await?;
             output::line(&format!("signup     {}", signup.id));
-            output::line(&format!("expires    {}", time(signup.link.map(|link| link.expires_at))));
+            let expires = output::or_dash(signup.link.map(|link| link.expires_at));
+            output::line(&format!("expires    {expires}"));
             output::line(&format!("link       {}", url.reveal()));
         }
         Command::Cancel { owner, id } => {
@@ -166,12 +159,6 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-impl Owner {
-    fn id(&self) -> anyhow::Result<TenantId> {
-        TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
-    }
 }
 
 fn tell(signup: &Signup) {
@@ -196,8 +183,11 @@ fn show(shown: &ShownSignup) {
         ("step", signup.step.as_str().to_owned()),
         ("account", account.to_owned()),
         ("number", number.to_owned()),
-        ("next try", time(signup.next_at)),
-        ("link until", time(signup.link.as_ref().map(|link| link.expires_at))),
+        ("next try", output::or_dash(signup.next_at)),
+        (
+            "link until",
+            output::or_dash(signup.link.as_ref().map(|link| link.expires_at)),
+        ),
     ] {
         output::line(&format!("{name:<10} {value}"));
     }
@@ -239,10 +229,6 @@ fn row(signup: &Signup) -> Vec<String> {
         signup.step.as_str().to_owned(),
         signup.number_id().map_or("-", |id| id.as_str()).to_owned(),
         signup.created_at.to_string(),
-        time(signup.ended_at),
+        output::or_dash(signup.ended_at),
     ]
-}
-
-fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.to_string())
 }

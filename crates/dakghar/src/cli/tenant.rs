@@ -8,10 +8,11 @@ use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::audit::{AuditAction, Principal};
 use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Country, Leaving, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
+use dakghar_core::domain::{Country, Leaving, LimitChanges, Secret, Tenant, TenantLimit};
 use dakghar_server::http::{ExportKind, ExportPosition, export_page};
 use serde_json::json;
 
+use super::arguments::parse_tenant;
 use super::{departure, output};
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
@@ -208,7 +209,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
         Command::List { json } => list(&app, json).await?,
         Command::Show { tenant_id } => {
-            let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
+            let tenant = app.tenants.stored(&parse_tenant(&tenant_id)?).await?;
             output::line(&serde_json::to_string_pretty(&describe(&tenant))?);
         }
         Command::Pause {
@@ -216,7 +217,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             phone_number_id,
         } => {
             app.tenants
-                .pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
+                .pause(&parse_tenant(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
                 .await?;
             output::line("paused: within a second nothing more is sent");
         }
@@ -225,12 +226,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             phone_number_id,
         } => {
             app.tenants
-                .resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
+                .resume(&parse_tenant(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
                 .await?;
             output::line("resumed");
         }
         Command::Limit { tenant_id, limits } => {
-            let id = parse(&tenant_id)?;
+            let id = parse_tenant(&tenant_id)?;
             app.tenants.set_limits(&id, &limits.changes(), Principal::CLI).await?;
             output::line("set: it counts within a second");
         }
@@ -239,12 +240,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             kind,
             cursor,
         } => {
-            let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
+            let tenant = app.tenants.stored(&parse_tenant(&tenant_id)?).await?;
             export_recorded(&app, &tenant, kind, cursor).await?;
         }
         Command::Leave(wished) => departure::leave(&app, wished).await?,
         Command::Remove { tenant_id, force } => {
-            let id = parse(&tenant_id)?;
+            let id = parse_tenant(&tenant_id)?;
             app.tenants.remove(&id, force, Principal::CLI).await?;
             // A server beside this command may have stored something for the tenant meanwhile.
             tokio::time::sleep(app.tenants.forgotten_after()).await;
@@ -253,10 +254,6 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn parse(text: &str) -> anyhow::Result<TenantId> {
-    TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…); see `dakghar tenant list`"))
 }
 
 async fn list(app: &App, is_json: bool) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::auto_redrive::{AUTO_HOURS_MAX, AUTO_PER_MINUTE_MAX, AUTO_TIMES_MAX, AutoRedrive, Cause};
 
 use super::super::output;
-use super::arguments::parse;
+use crate::cli::arguments::parse_tenant;
 
 /// What is to be sent again by itself. Without causes, and without `--off`, it is shown.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub struct Args {
 
 /// Runs the command.
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
-    let tenant_id = parse(&args.tenant_id)?;
+    let tenant_id = parse_tenant(&args.tenant_id)?;
     let causes: Vec<Cause> = args.causes.iter().filter_map(|name| Cause::parse(name)).collect();
     let policy = if args.off || !causes.is_empty() {
         let policy = AutoRedrive {

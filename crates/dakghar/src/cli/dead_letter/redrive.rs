@@ -15,7 +15,7 @@ use dakghar_core::domain::{Actor, PhoneNumberId, TenantId, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::output;
-use super::arguments::parse;
+use crate::cli::arguments::parse_tenant;
 
 /// The wait between two looks at a redrive.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -146,7 +146,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 }
 
 async fn redrive_one(app: &App, tenant_id: &str, message_id: &str, options: RedriveOptions) -> anyhow::Result<()> {
-    let tenant_id = parse(tenant_id)?;
+    let tenant_id = parse_tenant(tenant_id)?;
     let changing = &app.changing;
     let message = changing
         .redrive(&tenant_id, message_id, options, None, Principal::CLI)
@@ -209,16 +209,13 @@ fn show(preview: &RedrivePreview) {
     if preview.redrivable == 0 {
         return;
     }
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let reason = |reason: Option<DeadReason>| or_none(reason.map(|reason| reason.as_str().to_owned()));
-    let code = |code: Option<i64>| or_none(code.map(|code| code.to_string()));
     let causes = preview.by_cause();
     let causes = causes.iter().map(|cause| {
         vec![
             cause.count.to_string(),
             cause.status.as_str().to_owned(),
-            code(cause.code),
-            reason(cause.reason),
+            output::or_dash(cause.code),
+            output::or_dash(cause.reason.map(DeadReason::as_str)),
         ]
     });
     output::line("");
@@ -237,7 +234,7 @@ fn show(preview: &RedrivePreview) {
         vec![
             letter.key.message_id.to_string(),
             letter.status.as_str().to_owned(),
-            code(letter.code),
+            output::or_dash(letter.code),
             letter.ended_at.to_string(),
         ]
     });

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::ValueEnum;
 use dakghar_core::app::{App, EndpointStatus, Page, PageRequest};
-use dakghar_core::domain::TenantId;
 use dakghar_core::domain::callback::{Attempt, CallEnd, CallbackException, CallbackFailure};
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::ports::ExceptionsAsked;
 use dakghar_server::http::CallbackViews;
 use serde_json::{Value, json};
 
-use super::named::{Named, parse};
+use super::named::Named;
 use crate::cli::output;
 
 /// Calls an endpoint once, and shows the answer.
 pub(super) async fn test(app: &App, named: &Named) -> anyhow::Result<()> {
     let callbacks = app.callbacks(Arc::new(CallbackViews));
-    let tested = callbacks.test(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
+    let tested = callbacks.test(&named.tenant()?, &named.endpoint_id).await?;
     let (end, ms) = (tested.end.stored(), tested.took.as_millis());
     let answer = tested.answer.map(|answer| format!(": {answer}")).unwrap_or_default();
     if !tested.end.is_success() {
@@ -57,7 +56,7 @@ impl Listing {
             State::Open => ExceptionsAsked::Open,
             State::Dead => ExceptionsAsked::Dead,
         };
-        let (tenant_id, id) = (self.tenant_id()?, &self.endpoint.endpoint_id);
+        let (tenant_id, id) = (self.endpoint.tenant()?, &self.endpoint.endpoint_id);
         let listed = self.pages(async |page| app.reading.exceptions(&tenant_id, id, asked, &page).await);
         let heads = ["PLACE", "EVENT", "KIND", "STATE", "ATTEMPTS", "NEXT", "LAST"];
         self.print(&listed.await?, &heads, exception_row, describe_exception);
@@ -66,15 +65,11 @@ impl Listing {
 
     /// Lists attempts, the latest first.
     pub(super) async fn attempts(&self, app: &App) -> anyhow::Result<()> {
-        let (tenant_id, id) = (self.tenant_id()?, &self.endpoint.endpoint_id);
+        let (tenant_id, id) = (self.endpoint.tenant()?, &self.endpoint.endpoint_id);
         let listed = self.pages(async |page| app.reading.attempts(&tenant_id, id, &page).await);
         let heads = ["TIME", "PLACE", "EVENT", "KIND", "ATTEMPT", "MS", "END"];
         self.print(&listed.await?, &heads, attempt_row, describe_attempt);
         Ok(())
-    }
-
-    fn tenant_id(&self) -> anyhow::Result<TenantId> {
-        parse(&self.endpoint.tenant_id)
     }
 
     /// Reads pages until there are as many as wanted.
@@ -113,10 +108,6 @@ impl Listing {
     }
 }
 
-fn or_none(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".to_owned())
-}
-
 fn ended(end: CallEnd) -> String {
     match end {
         CallEnd::Answered(status) => status.to_string(),
@@ -132,8 +123,8 @@ fn exception_row(exception: &CallbackException) -> Vec<String> {
         entry.kind.as_str().to_owned(),
         exception.state.as_str().to_owned(),
         exception.attempts.to_string(),
-        or_none(exception.state.next_at().map(|at| at.to_string())),
-        or_none(exception.last.as_ref().map(|last| ended(last.end))),
+        output::or_dash(exception.state.next_at()),
+        output::or_dash(exception.last.as_ref().map(|last| ended(last.end))),
     ]
 }
 

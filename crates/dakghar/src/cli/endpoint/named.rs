@@ -1,17 +1,20 @@
 //! Which endpoint a command is about.
 
-use anyhow::anyhow;
 use dakghar_core::domain::TenantId;
+
+use crate::cli::arguments::parse_tenant;
 
 /// Which endpoint.
 #[derive(Debug, clap::Args)]
 pub struct Named {
     /// The tenant's id, ten_….
-    pub(super) tenant_id: String,
+    tenant_id: String,
     /// The endpoint's id, end_….
     pub(super) endpoint_id: String,
 }
 
-pub(super) fn parse(text: &str) -> anyhow::Result<TenantId> {
-    TenantId::parse(text).map_err(|_| anyhow!("{text} is not a tenant id (ten_…); see `dakghar tenant list`"))
+impl Named {
+    pub(super) fn tenant(&self) -> anyhow::Result<TenantId> {
+        parse_tenant(&self.tenant_id)
+    }
 }

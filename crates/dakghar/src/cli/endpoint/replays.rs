@@ -10,7 +10,7 @@ use dakghar_core::domain::callback::REPLAY_EVENTS_MAX;
 use dakghar_core::domain::{EntryId, Place, TenantId, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::named::{Named, parse};
+use super::named::Named;
 use crate::cli::output;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -60,7 +60,7 @@ pub struct NamedReplay {
 
 impl Replaying {
     pub(super) async fn carry_out(&self, app: &App) -> anyhow::Result<()> {
-        let (tenant_id, id) = (parse(&self.endpoint.tenant_id)?, &self.endpoint.endpoint_id);
+        let (tenant_id, id) = (self.endpoint.tenant()?, &self.endpoint.endpoint_id);
         let asked = self.asked()?;
         let preview = app.endpoints.preview_replay(&tenant_id, id, &asked).await?;
         let about = if preview.is_exact { "" } else { "about " };
@@ -189,7 +189,7 @@ fn end(known: &KnownReplay) -> anyhow::Result<()> {
 pub(super) async fn list(app: &App, endpoint: &Named) -> anyhow::Result<()> {
     let replays = app
         .endpoints
-        .replays(&parse(&endpoint.tenant_id)?, &endpoint.endpoint_id)
+        .replays(&endpoint.tenant()?, &endpoint.endpoint_id)
         .await?;
     if replays.is_empty() {
         output::line("no replays yet; begin one with `dakghar endpoint replay`");
@@ -214,7 +214,7 @@ pub(super) async fn list(app: &App, endpoint: &Named) -> anyhow::Result<()> {
 
 /// Cancels a replay.
 pub(super) async fn cancel(app: &App, named: &NamedReplay) -> anyhow::Result<()> {
-    let (tenant_id, id) = (parse(&named.endpoint.tenant_id)?, &named.endpoint.endpoint_id);
+    let (tenant_id, id) = (named.endpoint.tenant()?, &named.endpoint.endpoint_id);
     let endpoints = &app.endpoints;
     let cancelled = endpoints.cancel_replay(&tenant_id, id, &named.replay_id, Principal::CLI);
     let known = cancelled.await?;

@@ -12,6 +12,7 @@ use dakghar_server::worker::watch_news;
 use tokio::signal;
 use tokio::time::sleep;
 
+use super::super::arguments::parse_tenant;
 use super::super::output::{self, Colour};
 
 /// Entries that are read at once.
@@ -43,8 +44,7 @@ pub struct Args {
 
 /// Shows entries until a signal, or until nobody reads them any more.
 pub async fn run(app: &App, args: &Args, colour: Colour) -> anyhow::Result<()> {
-    let tenant_id = TenantId::parse(&args.tenant)
-        .map_err(|_| anyhow!("{} is not a tenant id (ten_…); see `dakghar tenant list`", args.tenant))?;
+    let tenant_id = parse_tenant(&args.tenant)?;
     app.tenants.find(&tenant_id).await.map_err(told)?;
     let filter = filter(args)?;
     let start = match &args.after {
