@@ -1,9 +1,13 @@
 //! Calls that are no sends: who may make them, the rules that name them, and their journal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Extension, FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::auth::bearer;
@@ -71,26 +75,114 @@ pub(super) async fn serve(
     }
 }
 
-/// Meta's order: the token, its proof, the id, and whether the token may see it.
-pub(super) fn check(
-    state: &State,
-    headers: &HeaderMap,
-    proof: Option<&str>,
-    (id, account): (&str, Option<&str>),
-) -> Result<(), GraphError> {
-    let token = bearer(headers);
-    state.allow(token)?;
-    state.check_proof(token, proof)?;
-    if !is_object_id(id) {
-        return Err(GraphError::no_such_object(id));
+/// A call about a node, as it comes: which node, who asks, and on which connection.
+pub(crate) struct NodeCall {
+    pub(super) state: Arc<State>,
+    pub(super) version: String,
+    /// The node's id.
+    pub(super) id: String,
+    pub(super) headers: HeaderMap,
+    proof: Option<String>,
+    connection: Connection,
+}
+
+#[derive(Deserialize)]
+struct ProofQuery {
+    appsecret_proof: Option<String>,
+}
+
+/// What a call is made of.
+type Given = (
+    Path<(String, String)>,
+    Extension<Connection>,
+    Query<ProofQuery>,
+    HeaderMap,
+);
+
+impl FromRequestParts<Arc<State>> for NodeCall {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Response> {
+        let given = Given::from_request_parts(parts, state).await?;
+        let (Path((version, id)), Extension(connection), Query(query), headers) = given;
+        Ok(Self {
+            state: Arc::clone(state),
+            version,
+            id,
+            headers,
+            proof: query.appsecret_proof,
+            connection,
+        })
     }
-    let shared = token
-        .map(|token| state.known_tokens.get(token).waba_ids)
-        .unwrap_or_default();
-    match account {
-        Some(account) if !shared.is_empty() && !shared.iter().any(|id| id == account) => {
-            Err(GraphError::no_such_object(id))
+}
+
+impl NodeCall {
+    /// The token of who asks.
+    pub(super) fn token(&self) -> Option<&str> {
+        bearer(&self.headers)
+    }
+
+    /// As [`serve`], about the node.
+    pub(super) async fn serve(
+        &self,
+        call: &'static str,
+        effect: impl FnOnce() -> Result<Value, GraphError> + Send,
+    ) -> Response {
+        self.serve_about(call, &self.id, effect).await
+    }
+
+    /// As [`serve`], about something else.
+    pub(super) async fn serve_about(
+        &self,
+        call: &'static str,
+        about: &str,
+        effect: impl FnOnce() -> Result<Value, GraphError> + Send,
+    ) -> Response {
+        let ask = Ask {
+            call,
+            version: &self.version,
+            about,
+        };
+        serve(&self.state, &self.connection, ask, effect).await
+    }
+
+    /// Checks version, token and id, in Meta's order, before the body is made, which may be refused.
+    pub(super) fn answer(&self, body: impl FnOnce() -> Result<Value, GraphError>) -> Response {
+        let Some(version) = Version::serving(&self.version) else {
+            return GraphError::unknown_path(&self.version).into_response(Version::newest());
+        };
+        if let Err(error) = self.state.allow(self.token()) {
+            return error.into_response(version);
         }
-        _ => Ok(()),
+        if !is_object_id(&self.id) {
+            return GraphError::no_such_object(&self.id).into_response(version);
+        }
+        match body() {
+            Ok(body) => json_response(StatusCode::OK, version, body.to_string()),
+            Err(error) => error.into_response(version),
+        }
+    }
+
+    /// The token, and its proof.
+    pub(super) fn check_token(&self) -> Result<(), GraphError> {
+        let token = self.token();
+        self.state.allow(token)?;
+        self.state.check_proof(token, self.proof.as_deref())
+    }
+
+    /// Meta's order: the token, its proof, the id, and whether the token may see it as one of this account.
+    pub(super) fn check(&self, account: Option<&str>) -> Result<(), GraphError> {
+        self.check_token()?;
+        if !is_object_id(&self.id) {
+            return Err(GraphError::no_such_object(&self.id));
+        }
+        let known = self.token().map(|token| self.state.known_tokens.get(token));
+        let shared = known.map(|known| known.waba_ids).unwrap_or_default();
+        match account {
+            Some(account) if !shared.is_empty() && !shared.iter().any(|id| id == account) => {
+                Err(GraphError::no_such_object(&self.id))
+            }
+            _ => Ok(()),
+        }
     }
 }

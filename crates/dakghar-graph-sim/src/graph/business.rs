@@ -1,23 +1,16 @@
 //! The belongings of a number beside messages: its profile, and the people whom it blocks. Both are kept as long as the simulator
 //! runs.
 
-use std::sync::Arc;
-
 use axum::Json;
+use axum::extract::Query;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Extension, Path, Query, State as Shared};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asked::{Ask, serve};
-use super::auth::bearer;
+use super::asked::NodeCall;
 use super::error::GraphError;
-use super::nodes::answer_with;
 use super::object_id::is_object_id;
-use crate::server::Connection;
-use crate::state::State;
 
 /// Meta's limits of the profile's texts, in characters.
 const PROFILE: [(&str, usize); 4] = [("about", 139), ("address", 256), ("description", 512), ("email", 128)];
@@ -28,38 +21,22 @@ pub(crate) struct PageQuery {
     after: Option<String>,
 }
 
-type At = Path<(String, String)>;
 type Given = Result<Json<Value>, JsonRejection>;
 
-pub(crate) async fn profile(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    Extension(connection): Extension<Connection>,
-    headers: HeaderMap,
-) -> Response {
-    let ask = Ask {
-        call: "profile",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        state.allow(bearer(&headers))?;
-        if !is_object_id(&id) {
-            return Err(GraphError::no_such_object(&id));
+pub(crate) async fn profile(call: NodeCall) -> Response {
+    call.serve("profile", || {
+        call.state.allow(call.token())?;
+        if !is_object_id(&call.id) {
+            return Err(GraphError::no_such_object(&call.id));
         }
-        let profile = state.businesses.of(&id, |business| business.profile.clone());
+        let profile = call.state.businesses.of(&call.id, |business| business.profile.clone());
         Ok(json!({ "data": [with_product(profile)] }))
     })
     .await
 }
 
-pub(crate) async fn set_profile(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    headers: HeaderMap,
-    given: Given,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn set_profile(call: NodeCall, given: Given) -> Response {
+    call.answer(|| {
         let given = object_of(&given)?;
         for (name, chars_max) in PROFILE {
             let text = given.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -70,20 +47,17 @@ pub(crate) async fn set_profile(
         }
         let fields = given.iter().filter(|(name, _)| *name != "messaging_product");
         let fields: Vec<_> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
-        state.businesses.of(&id, |business| business.profile.extend(fields));
+        call.state
+            .businesses
+            .of(&call.id, |business| business.profile.extend(fields));
         Ok(json!({"success": true}))
     })
 }
 
-pub(crate) async fn blocked(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    Query(page): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn blocked(call: NodeCall, Query(page): Query<PageQuery>) -> Response {
+    call.answer(|| {
         let after = page.after.unwrap_or_default();
-        let people: Vec<String> = state.businesses.of(&id, |business| {
+        let people: Vec<String> = call.state.businesses.of(&call.id, |business| {
             let behind = business.blocked.iter().filter(|person| **person > after);
             behind.take(page.limit.unwrap_or(50)).cloned().collect()
         });
@@ -96,33 +70,23 @@ pub(crate) async fn blocked(
     })
 }
 
-pub(crate) async fn block(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    headers: HeaderMap,
-    given: Given,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn block(call: NodeCall, given: Given) -> Response {
+    call.answer(|| {
         let people = people_of(object_of(&given)?)?;
-        state.businesses.of(&id, |business| {
+        call.state.businesses.of(&call.id, |business| {
             business.blocked.extend(people.iter().map(|person| digits(person)));
         });
         Ok(outcome("added_users", &people))
     })
 }
 
-pub(crate) async fn unblock(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    headers: HeaderMap,
-    given: Given,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn unblock(call: NodeCall, given: Given) -> Response {
+    call.answer(|| {
         let people = people_of(object_of(&given)?)?;
         let gone: Vec<String> = people.iter().map(|person| digits(person)).collect();
-        state
-            .businesses
-            .of(&id, |business| business.blocked.retain(|person| !gone.contains(person)));
+        call.state.businesses.of(&call.id, |business| {
+            business.blocked.retain(|person| !gone.contains(person));
+        });
         Ok(outcome("removed_users", &people))
     })
 }

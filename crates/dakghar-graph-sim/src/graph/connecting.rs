@@ -1,44 +1,23 @@
 //! What a gateway calls to connect a number. Each call can be hit by a rule that names it (`call`), and is in a journal of its own.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State as Shared};
-use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asked::{Ask, check, serve};
-use super::auth::bearer;
+use super::asked::NodeCall;
 use super::error::GraphError;
 use super::object_id::is_object_id;
 use crate::onboarding::Subscribed;
-use crate::server::Connection;
-use crate::state::State;
 use crate::token::Token;
-
-type At = Path<(String, String)>;
-type Asked = (Extension<Connection>, Query<ProofQuery>, HeaderMap, Bytes);
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ProofQuery {
-    appsecret_proof: Option<String>,
-}
-
-impl ProofQuery {
-    pub(super) fn proof(&self) -> Option<&str> {
-        self.appsecret_proof.as_deref()
-    }
-}
 
 /// Meta's words on a number that stays in the WhatsApp Business app.
 const ON_BIZ_APP: &str = "The number is used with the WhatsApp Business app, which keeps it registered";
 
 /// The app that the token is of.
-fn app_of(state: &State, headers: &HeaderMap) -> String {
-    let token = bearer(headers).unwrap_or_default();
-    state.known_tokens.get(token).app_id.unwrap_or_else(|| "1".to_owned())
+fn app_of(call: &NodeCall) -> String {
+    let token = call.token().unwrap_or_default();
+    let known = call.state.known_tokens.get(token);
+    known.app_id.unwrap_or_else(|| "1".to_owned())
 }
 
 pub(super) fn fields_of(body: &Bytes) -> Result<Map<String, Value>, GraphError> {
@@ -55,25 +34,16 @@ pub(super) fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<
     fields.get(name).and_then(Value::as_str)
 }
 
-pub(crate) async fn subscriptions(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, _): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "subscriptions",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
+pub(crate) async fn subscriptions(call: NodeCall, _: Bytes) -> Response {
+    call.serve("subscriptions", || {
+        call.check(Some(&call.id))?;
         let by_default = || {
             vec![Subscribed {
-                app_id: app_of(&state, &headers),
+                app_id: app_of(&call),
                 override_callback_uri: None,
             }]
         };
-        let subscribed = state.onboarding.subscribed(&id).unwrap_or_else(by_default);
+        let subscribed = call.state.onboarding.subscribed(&call.id).unwrap_or_else(by_default);
         let data = subscribed.into_iter().map(|subscribed| {
             let mut shown = json!({"whatsapp_business_api_data":
                 {"id": subscribed.app_id, "name": "Simulated App", "link": "https://example.com"}});
@@ -88,18 +58,9 @@ pub(crate) async fn subscriptions(
 }
 
 /// Webhooks go to the configured URL, whatever was subscribed.
-pub(crate) async fn subscribe(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, body): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "subscribe",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
+pub(crate) async fn subscribe(call: NodeCall, body: Bytes) -> Response {
+    call.serve("subscribe", || {
+        call.check(Some(&call.id))?;
         let fields = fields_of(&body)?;
         let url = text_of(&fields, "override_callback_uri").map(str::to_owned);
         if url.is_some() && text_of(&fields, "verify_token").is_none_or(str::is_empty) {
@@ -114,9 +75,9 @@ pub(crate) async fn subscribe(
                 "must be a URL of at most 200 characters",
             ));
         }
-        let app_id = app_of(&state, &headers);
-        state.onboarding.subscribe(
-            &id,
+        let app_id = app_of(&call);
+        call.state.onboarding.subscribe(
+            &call.id,
             Subscribed {
                 app_id,
                 override_callback_uri: url,
@@ -127,42 +88,19 @@ pub(crate) async fn subscribe(
     .await
 }
 
-pub(crate) async fn unsubscribe(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, _): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "unsubscribe",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
-        state.onboarding.unsubscribe(&id, &app_of(&state, &headers));
+pub(crate) async fn unsubscribe(call: NodeCall, _: Bytes) -> Response {
+    call.serve("unsubscribe", || {
+        call.check(Some(&call.id))?;
+        call.state.onboarding.unsubscribe(&call.id, &app_of(&call));
         Ok(json!({"success": true}))
     })
     .await
 }
 
-pub(crate) async fn register(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, body): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "register",
-        version: &version,
-        about: &id,
-    };
-    let account = state.numbers.get(&id).waba_id.clone();
-    serve(&state, &connection, ask, || {
-        check(
-            &state,
-            &headers,
-            query.appsecret_proof.as_deref(),
-            (&id, Some(&account)),
-        )?;
+pub(crate) async fn register(call: NodeCall, body: Bytes) -> Response {
+    let account = call.state.numbers.get(&call.id).waba_id.clone();
+    call.serve("register", || {
+        call.check(Some(&account))?;
         let fields = fields_of(&body)?;
         if text_of(&fields, "messaging_product") != Some("whatsapp") {
             return Err(GraphError::parameter_required("messaging_product"));
@@ -171,62 +109,37 @@ pub(crate) async fn register(
         if pin.len() != 6 || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(GraphError::parameter_invalid("pin", "must be 6 digits"));
         }
-        if state.onboarding.number(&id).is_on_biz_app {
+        if call.state.onboarding.number(&call.id).is_on_biz_app {
             return Err(GraphError::of(100).details(ON_BIZ_APP));
         }
-        state.onboarding.register(&id, pin).map_err(GraphError::of)?;
+        call.state.onboarding.register(&call.id, pin).map_err(GraphError::of)?;
         Ok(json!({"success": true}))
     })
     .await
 }
 
-pub(crate) async fn deregister(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, _): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "deregister",
-        version: &version,
-        about: &id,
-    };
-    let account = state.numbers.get(&id).waba_id.clone();
-    serve(&state, &connection, ask, || {
-        check(
-            &state,
-            &headers,
-            query.appsecret_proof.as_deref(),
-            (&id, Some(&account)),
-        )?;
-        if state.onboarding.number(&id).is_on_biz_app {
+pub(crate) async fn deregister(call: NodeCall, _: Bytes) -> Response {
+    let account = call.state.numbers.get(&call.id).waba_id.clone();
+    call.serve("deregister", || {
+        call.check(Some(&account))?;
+        if call.state.onboarding.number(&call.id).is_on_biz_app {
             return Err(GraphError::of(100).details(ON_BIZ_APP));
         }
-        state.onboarding.deregister(&id).map_err(GraphError::of)?;
+        call.state.onboarding.deregister(&call.id).map_err(GraphError::of)?;
         Ok(json!({"success": true}))
     })
     .await
 }
 
 /// The token that asks does not work any more. Only `me` can be meant.
-pub(crate) async fn revoke(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    (Extension(connection), Query(query), headers, _): Asked,
-) -> Response {
-    let ask = Ask {
-        call: "revoke",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        let token = bearer(&headers);
-        state.allow(token)?;
-        state.check_proof(token, query.appsecret_proof.as_deref())?;
-        if id != "me" {
-            return Err(GraphError::no_such_object(&id));
+pub(crate) async fn revoke(call: NodeCall, _: Bytes) -> Response {
+    call.serve("revoke", || {
+        call.check_token()?;
+        if call.id != "me" {
+            return Err(GraphError::no_such_object(&call.id));
         }
-        let known = state.known_tokens.get(token.unwrap_or_default());
-        let is_kept = state.known_tokens.put(Token {
+        let known = call.state.known_tokens.get(call.token().unwrap_or_default());
+        let is_kept = call.state.known_tokens.put(Token {
             is_valid: false,
             ..known
         });
@@ -240,21 +153,12 @@ pub(crate) async fn revoke(
 }
 
 /// Sharing a credit line with an account that is paid for is refused, so that a gateway that does it twice is found out.
-pub(crate) async fn share_credit(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, line)): At,
-    (Extension(connection), Query(query), headers, body): Asked,
-) -> Response {
+pub(crate) async fn share_credit(call: NodeCall, body: Bytes) -> Response {
     let fields = fields_of(&body);
     let account = fields.as_ref().ok().and_then(|fields| text_of(fields, "waba_id"));
     let account = account.unwrap_or_default().to_owned();
-    let ask = Ask {
-        call: "credit",
-        version: &version,
-        about: &account,
-    };
-    serve(&state, &connection, ask, || {
-        check(&state, &headers, query.appsecret_proof.as_deref(), (&line, None))?;
+    call.serve_about("credit", &account, || {
+        call.check(None)?;
         let fields = fields?;
         if !is_object_id(&account) {
             return Err(GraphError::parameter_required("waba_id"));
@@ -262,7 +166,7 @@ pub(crate) async fn share_credit(
         if text_of(&fields, "waba_currency").is_none_or(|currency| currency.len() != 3) {
             return Err(GraphError::parameter_required("waba_currency"));
         }
-        if !state.onboarding.share_credit(&account) {
+        if !call.state.onboarding.share_credit(&account) {
             return Err(GraphError::of(100).details("The account has a payment method already"));
         }
         Ok(json!({"allocation_config_id": format!("7{account}"), "waba_id": account}))

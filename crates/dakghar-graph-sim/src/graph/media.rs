@@ -1,26 +1,20 @@
 //! Media and templates, as far as a gateway passes them on: ids are given and forgotten, and what was uploaded is not kept.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::Query;
+use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::bearer;
+use super::asked::NodeCall;
 use super::error::GraphError;
-use super::nodes::answer_with;
-use crate::state::State;
 
 /// Templates that every account has.
 const TEMPLATES: usize = 30;
 /// What Meta says of how much an account has used up.
 const USAGE: &str =
     r#"[{"type":"whatsapp","call_count":7,"total_cputime":1,"total_time":1,"estimated_time_to_regain_access":0}]"#;
-
-type At = Path<(String, String)>;
 
 /// Which media, and whose.
 #[derive(Debug, Default, Deserialize)]
@@ -36,43 +30,39 @@ pub(crate) struct PageQuery {
 }
 
 /// Takes an upload, whatever it is, and gives it an id.
-pub(crate) async fn upload(Shared(state): Shared<Arc<State>>, Path((version, id)): At, headers: HeaderMap) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
-        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+pub(crate) async fn upload(call: NodeCall) -> Response {
+    call.answer(|| {
+        let kind = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
             return Err(GraphError::parameter_required("file"));
         }
-        let media = state.businesses.of(&id, |business| business.new_media(&id));
+        let media = call
+            .state
+            .businesses
+            .of(&call.id, |business| business.new_media(&call.id));
         Ok(json!({ "id": media }))
     })
 }
 
 /// Removes media of a number.
-pub(crate) async fn remove(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    Query(query): Query<MediaQuery>,
-    headers: HeaderMap,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn remove(call: NodeCall, Query(query): Query<MediaQuery>) -> Response {
+    call.answer(|| {
         let number = query.phone_number_id.unwrap_or_default();
-        let was_there = state.businesses.of(&number, |business| business.media.remove(&id));
+        let was_there = call
+            .state
+            .businesses
+            .of(&number, |business| business.media.remove(&call.id));
         if was_there {
             Ok(json!({"success": true}))
         } else {
-            Err(GraphError::no_such_object(&id))
+            Err(GraphError::no_such_object(&call.id))
         }
     })
 }
 
 /// Lists templates. The link to the next page has the token in it, as Meta's has.
-pub(crate) async fn templates(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    Query(page): Query<PageQuery>,
-    headers: HeaderMap,
-) -> Response {
-    let mut response = answer_with(&state, (&version, &id), &headers, || {
+pub(crate) async fn templates(call: NodeCall, Query(page): Query<PageQuery>) -> Response {
+    let mut response = call.answer(|| {
         let (from, limit) = (page.after.unwrap_or(0), page.limit.unwrap_or(25).max(1));
         let to = (from + limit).min(TEMPLATES);
         let template = |n: usize| {
@@ -82,7 +72,7 @@ pub(crate) async fn templates(
         let data: Vec<Value> = (from..to).map(template).collect();
         let mut paging = json!({"cursors": {"before": from.to_string(), "after": to.to_string()}});
         if to < TEMPLATES {
-            let token = bearer(&headers).unwrap_or_default();
+            let (version, id, token) = (&call.version, &call.id, call.token().unwrap_or_default());
             paging["next"] = format!(
                 "https://graph.facebook.com/{version}/{id}/message_templates?access_token={token}&limit={limit}&after={to}"
             )
@@ -92,7 +82,7 @@ pub(crate) async fn templates(
             "message_template_limit": 6_000, "are_translations_complete": true});
         Ok(json!({"data": data, "paging": paging, "summary": summary}))
     });
-    let usage = format!(r#"{{"{id}":{USAGE}}}"#);
+    let usage = format!(r#"{{"{}":{USAGE}}}"#, call.id);
     if let Ok(usage) = HeaderValue::try_from(usage) {
         response.headers_mut().insert("x-business-use-case-usage", usage);
     }
@@ -100,12 +90,6 @@ pub(crate) async fn templates(
 }
 
 /// Makes or removes a template; both succeed and change nothing.
-pub(crate) async fn change_templates(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): At,
-    headers: HeaderMap,
-) -> Response {
-    answer_with(&state, (&version, &id), &headers, || {
-        Ok(json!({"success": true, "id": "899", "status": "PENDING", "category": "UTILITY"}))
-    })
+pub(crate) async fn change_templates(call: NodeCall) -> Response {
+    call.answer(|| Ok(json!({"success": true, "id": "899", "status": "PENDING", "category": "UTILITY"})))
 }

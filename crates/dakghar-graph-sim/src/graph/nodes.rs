@@ -2,22 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asked::{Ask, check, serve};
-use super::auth::bearer;
+use super::asked::NodeCall;
 use super::described;
-use super::error::{GraphError, json_response};
-use super::object_id::is_object_id;
-use super::version::Version;
 use crate::number::Number;
 use crate::registration::Registration;
-use crate::server::Connection;
-use crate::state::State;
 
 /// What a number shows when no `fields` are asked for.
 const DEFAULT_FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,code_verification_status";
@@ -35,77 +28,56 @@ pub(crate) struct ReadQuery {
     limit: Option<usize>,
     /// Of a list: the cursor of the page before.
     after: Option<String>,
-    appsecret_proof: Option<String>,
     /// Of media: the number that it is of.
     phone_number_id: Option<String>,
 }
 
-pub(crate) async fn get_node(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): Path<(String, String)>,
-    Query(query): Query<ReadQuery>,
-    Extension(connection): Extension<Connection>,
-    headers: HeaderMap,
-) -> Response {
-    let is_account = state.onboarding.is_account(&id) || !state.numbers.of_waba(&id).is_empty();
-    let ask = Ask {
-        call: if is_account { "account" } else { "number" },
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
+pub(crate) async fn get_node(call: NodeCall, Query(query): Query<ReadQuery>) -> Response {
+    let is_account = call.state.onboarding.is_account(&call.id) || !call.state.numbers.of_waba(&call.id).is_empty();
+    call.serve(if is_account { "account" } else { "number" }, || {
         let account = if is_account {
-            id.clone()
+            call.id.clone()
         } else {
-            state.numbers.get(&id).waba_id.clone()
+            call.state.numbers.get(&call.id).waba_id.clone()
         };
-        let proof = query.appsecret_proof.as_deref();
-        check(&state, &headers, proof, (&id, None))?;
-        if let Some(media) = described::describe(&state, &id, query.phone_number_id.as_deref()) {
+        call.check(None)?;
+        if let Some(media) = described::describe(&call.state, &call.id, query.phone_number_id.as_deref()) {
             return media;
         }
-        check(&state, &headers, proof, (&id, Some(&account)))?;
+        call.check(Some(&account))?;
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
         if !is_account {
-            let number = number_node(&state.numbers.get(&id), &state.onboarding.number(&id));
-            return Ok(select(&state.drifted.over(&id, number), fields));
+            let number = number_node(
+                &call.state.numbers.get(&call.id),
+                &call.state.onboarding.number(&call.id),
+            );
+            return Ok(select(&call.state.drifted.over(&call.id, number), fields));
         }
-        let account = state.onboarding.account(&id);
-        let mut shown = json!({"id": id, "name": "Simulated Business", "currency": account.currency,
+        let account = call.state.onboarding.account(&call.id);
+        let mut shown = json!({"id": call.id, "name": "Simulated Business", "currency": account.currency,
             "timezone_id": "1", "account_review_status": "APPROVED"});
         if account.is_paid_for {
             shown["primary_funding_id"] = json!("1");
         }
         Ok(select(
-            &state.drifted.over(&id, shown),
+            &call.state.drifted.over(&call.id, shown),
             query.fields.as_deref().unwrap_or("id,name,currency,timezone_id"),
         ))
     })
     .await
 }
 
-pub(crate) async fn list_numbers(
-    Shared(state): Shared<Arc<State>>,
-    Path((version, id)): Path<(String, String)>,
-    Query(query): Query<ReadQuery>,
-    Extension(connection): Extension<Connection>,
-    headers: HeaderMap,
-) -> Response {
-    let ask = Ask {
-        call: "numbers",
-        version: &version,
-        about: &id,
-    };
-    serve(&state, &connection, ask, || {
-        check(&state, &headers, query.appsecret_proof.as_deref(), (&id, Some(&id)))?;
+pub(crate) async fn list_numbers(call: NodeCall, Query(query): Query<ReadQuery>) -> Response {
+    call.serve("numbers", || {
+        call.check(Some(&call.id))?;
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
-        let (numbers, has_more) = page_of(state.numbers.of_waba(&id), &query);
+        let (numbers, has_more) = page_of(call.state.numbers.of_waba(&call.id), &query);
         let data: Vec<Value> = numbers
             .iter()
             .map(|number| {
-                let registration = state.onboarding.number(&number.phone_number_id);
+                let registration = call.state.onboarding.number(&number.phone_number_id);
                 let node = number_node(number, &registration);
-                select(&state.drifted.over(&number.phone_number_id, node), fields)
+                select(&call.state.drifted.over(&number.phone_number_id, node), fields)
             })
             .collect();
         let cursor =
@@ -113,7 +85,7 @@ pub(crate) async fn list_numbers(
         let (before, after) = (cursor(numbers.first()), cursor(numbers.last()));
         let mut paging = json!({"cursors": {"before": before, "after": after}});
         if has_more {
-            let limit = numbers.len();
+            let (version, id, limit) = (&call.version, &call.id, numbers.len());
             paging["next"] = json!(format!(
                 "https://graph.facebook.com/{version}/{id}/phone_numbers?fields={fields}&limit={limit}&after={after}"
             ));
@@ -131,28 +103,6 @@ fn page_of(mut numbers: Vec<Arc<Number>>, query: &ReadQuery) -> (Vec<Arc<Number>
     let has_more = numbers.len() > limit;
     numbers.truncate(limit);
     (numbers, has_more)
-}
-
-/// Checks version, token and id, in Meta's order, before the body is made, which may be refused.
-pub(super) fn answer_with(
-    state: &State,
-    (version, id): (&str, &str),
-    headers: &HeaderMap,
-    body: impl FnOnce() -> Result<Value, GraphError>,
-) -> Response {
-    let Some(version) = Version::serving(version) else {
-        return GraphError::unknown_path(version).into_response(Version::newest());
-    };
-    if let Err(error) = state.allow(bearer(headers)) {
-        return error.into_response(version);
-    }
-    if !is_object_id(id) {
-        return GraphError::no_such_object(id).into_response(version);
-    }
-    match body() {
-        Ok(body) => json_response(StatusCode::OK, version, body.to_string()),
-        Err(error) => error.into_response(version),
-    }
 }
 
 fn number_node(number: &Number, registration: &Registration) -> Value {
