@@ -8,6 +8,7 @@ mod causes;
 mod data_key;
 mod gcp;
 mod local;
+mod near;
 mod service;
 mod transit;
 

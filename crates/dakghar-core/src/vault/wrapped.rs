@@ -37,6 +37,14 @@ pub fn of_service(form: &[u8]) -> Result<(KeyId, &[u8]), KeyError> {
     of_form().ok_or(KeyError::Unreadable("it has not the form of a wrapped data key"))
 }
 
+/// Takes out what the service of this key gave.
+pub fn under<'a>(key: &KeyId, form: &'a [u8]) -> Result<&'a [u8], KeyError> {
+    match of_service(form)? {
+        (of, wrapped) if of == *key => Ok(wrapped),
+        _ => Err(KeyError::Unreadable("its data key was wrapped under another key")),
+    }
+}
+
 /// The key under which a data key was wrapped, whoever did it.
 pub fn key_id_of(form: &[u8]) -> Result<KeyId, KeyError> {
     if form.first() == Some(&BY_SERVICE) {
@@ -59,6 +67,8 @@ mod tests {
         let key = KeyId::new("vault:transit/dakghar");
         let form = by_service(&key, b"vault:v1:abc");
         assert_eq!(of_service(&form), Ok((key.clone(), b"vault:v1:abc".as_slice())));
+        assert_eq!(under(&key, &form), Ok(b"vault:v1:abc".as_slice()));
+        assert!(under(&KeyId::new("vault:transit/other"), &form).is_err());
         assert_eq!(key_id_of(&form), Ok(key));
     }
 

@@ -108,10 +108,7 @@ impl KeyService for AwsKeys {
     }
 
     async fn unwrap(&self, form: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError> {
-        let (key, wrapped) = wrapped::of_service(form)?;
-        if key != self.id {
-            return Err(KeyError::Unreadable("its data key was wrapped under another key"));
-        }
+        let wrapped = wrapped::under(&self.id, form)?;
         let call = self
             .client()
             .await

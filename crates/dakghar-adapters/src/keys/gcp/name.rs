@@ -1,7 +1,9 @@
 //! The name of a key of GCP's Cloud KMS.
 
 use dakghar_core::ports::KeyId;
-use url::{Host, Url};
+use url::Url;
+
+use crate::keys::near;
 
 /// The most of a name: it stands in every wrapped data key.
 const NAME_BYTES_MAX: usize = 512;
@@ -57,11 +59,7 @@ impl GcpEndpoint {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "must be an address without a path, such as https://cloudkms-internal.p.googleapis.com";
         let url = Url::parse(text).map_err(|_| FORM)?;
-        let is_near = match url.host().ok_or(FORM)? {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
+        let is_near = near::is_near(&url).ok_or(FORM)?;
         let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
         match url.scheme() {
             "https" | "http" if has_more || url.path() != "/" => Err(FORM),

@@ -141,10 +141,7 @@ impl KeyService for GcpKeys {
     }
 
     async fn unwrap(&self, form: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError> {
-        let (key, wrapped) = wrapped::of_service(form)?;
-        if key != self.id {
-            return Err(KeyError::Unreadable("its data key was wrapped under another key"));
-        }
+        let wrapped = wrapped::under(&self.id, form)?;
         let bound = bound(context);
         let request = DecryptRequest::new()
             .set_name(self.config.name.resource())

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::KeyId;
-use url::{Host, Url};
+use url::Url;
+
+use crate::keys::near;
 
 /// The most of a name: it stands in every wrapped data key.
 const NAME_BYTES_MAX: usize = 256;
@@ -26,12 +28,7 @@ impl TransitName {
         const FORM: &str =
             "must be vault:<address>/<mount>/<key>, such as vault:https://vault.internal:8200/transit/dakghar";
         let url = Url::parse(text).map_err(|_| FORM)?;
-        let host = url.host().ok_or(FORM)?;
-        let is_near = match host {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
+        let is_near = near::is_near(&url).ok_or(FORM)?;
         match url.scheme() {
             "https" => {}
             "http" if is_near => {}

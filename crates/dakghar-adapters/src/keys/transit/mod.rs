@@ -169,10 +169,7 @@ impl KeyService for TransitKeys {
     }
 
     async fn unwrap(&self, form: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError> {
-        let (key, ciphertext) = wrapped::of_service(form)?;
-        if key != self.id {
-            return Err(KeyError::Unreadable("its data key was wrapped under another key"));
-        }
+        let ciphertext = wrapped::under(&self.id, form)?;
         let ciphertext = std::str::from_utf8(ciphertext).map_err(|_| KeyError::Unreadable("it is damaged"))?;
         let body = Decrypt {
             ciphertext,
