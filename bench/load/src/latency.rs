@@ -7,17 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
 
 use crate::client::Connection;
 use crate::graph_peer;
 use crate::histogram::Histogram;
+use crate::pacing::{UNDER_WAY_MAX, schedule, when_due};
 use crate::sends::{Failures, SendArgs, Sends, now_us};
-
-/// Requests under way at most; what is due beyond them waits, and its latency counts on.
-pub(crate) const UNDER_WAY_MAX: usize = 512;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,25 +38,6 @@ pub(crate) struct Args {
     patience_seconds: f64,
 }
 
-/// When each message is due within so many seconds, from the start of the run: at equal distances, or at random ones with
-/// the same mean.
-pub(crate) fn schedule(rate: f64, seconds: f64, is_even: bool) -> Vec<Duration> {
-    // The same for every contender.
-    let mut random = rand::rngs::StdRng::seed_from_u64(7);
-    let mut at = 0.0;
-    let mut due = Vec::new();
-    while at < seconds {
-        due.push(Duration::from_secs_f64(at));
-        let share: f64 = if is_even {
-            1.0
-        } else {
-            -(1.0 - random.random::<f64>()).ln()
-        };
-        at += share / rate;
-    }
-    due
-}
-
 #[derive(Default)]
 struct Tally {
     answer: Histogram,
@@ -75,43 +52,35 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     let measured_from = Duration::from_secs_f64(args.warmup_seconds);
     let sends = Sends::of(&args.sends)?;
     let tally = Arc::new(Mutex::new(Tally::default()));
-    let idle: Arc<Mutex<Vec<Connection>>> = Arc::default();
-    let permits = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     let started = Instant::now() + Duration::from_millis(50);
     let started_us = now_us() + 50_000;
-
-    let mut ticks = ticker(started, due);
-    let mut tasks = tokio::task::JoinSet::new();
-    while let Some((index, due)) = ticks.recv().await {
-        let permit = permits.clone().acquire_owned().await?;
-        let connection = idle.lock().pop();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => Connection::to(&args.sends.target.base)?,
-        };
-        let (sends, tally, idle) = (sends.clone(), tally.clone(), idle.clone());
-        tasks.spawn(async move {
-            let send = sends.at(index);
-            let result = sends.post(&mut connection, &send).await;
-            let waited = started.elapsed().saturating_sub(due);
-            idle.lock().push(connection);
-            drop(permit);
-            if due < measured_from {
-                return;
-            }
-            let mut tally = tally.lock();
-            match result {
-                Ok(()) => {
-                    tally.answer.record(waited);
-                    let due_us = u64::try_from(due.as_micros()).expect("a run is short");
-                    tally.due_us.insert(send.recipient, started_us + due_us);
+    let base = &args.sends.target.base;
+    let sending = when_due(
+        base,
+        (started, due),
+        Some(UNDER_WAY_MAX),
+        |index, due, mut connection| {
+            let (sends, tally) = (sends.clone(), tally.clone());
+            async move {
+                let send = sends.at(index);
+                let result = sends.post(&mut connection, &send).await;
+                let waited = started.elapsed().saturating_sub(due);
+                if due >= measured_from {
+                    let mut tally = tally.lock();
+                    match result {
+                        Ok(()) => {
+                            tally.answer.record(waited);
+                            let due_us = u64::try_from(due.as_micros()).expect("a run is short");
+                            tally.due_us.insert(send.recipient, started_us + due_us);
+                        }
+                        Err(failure) => tally.failures.add(failure),
+                    }
                 }
-                Err(failure) => tally.failures.add(failure),
+                connection
             }
-        });
-        while tasks.try_join_next().is_some() {}
-    }
-    while tasks.join_next().await.is_some() {}
+        },
+    );
+    sending.await?;
     let Tally {
         answer,
         failures,
@@ -129,21 +98,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         "patienceSeconds": args.patience_seconds,
         "failures": failures.to_json(),
     }))
-}
-
-/// Tells when each message is due. A thread of its own, because its sleep is exact to some ten microseconds and that of
-/// the runtime to a millisecond.
-pub(crate) fn ticker(started: Instant, due: Vec<Duration>) -> mpsc::UnboundedReceiver<(u64, Duration)> {
-    let (tick, ticks) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for (index, due) in due.into_iter().enumerate() {
-            std::thread::sleep((started + due).saturating_duration_since(Instant::now()));
-            if tick.send((index as u64, due)).is_err() {
-                return;
-            }
-        }
-    });
-    ticks
 }
 
 /// How long after they were due messages arrived, and how many calls there were for messages that had arrived before.

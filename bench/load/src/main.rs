@@ -19,6 +19,7 @@ mod grow;
 mod histogram;
 mod latency;
 mod list;
+mod pacing;
 mod peer;
 mod plans;
 mod probe;

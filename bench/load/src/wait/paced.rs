@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::asks::{AskArgs, Asks, Tally};
-use crate::client::Connection;
-use crate::latency::{UNDER_WAY_MAX, schedule, ticker};
+use crate::pacing::{UNDER_WAY_MAX, schedule, when_due};
 
 /// Time to get everything ready before the first message is due.
 const AHEAD: Duration = Duration::from_millis(50);
@@ -33,30 +31,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     let asks = Asks::of(&args.asks)?;
     let measured_from = Duration::from_secs_f64(args.warmup_seconds);
     let tally: Arc<Mutex<Tally>> = Arc::default();
-    let idle: Arc<Mutex<Vec<Connection>>> = Arc::default();
-    let permits = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     let started = Instant::now() + AHEAD;
-    let mut ticks = ticker(started, schedule(args.rate, args.warmup_seconds + args.seconds, false));
-    let mut tasks = tokio::task::JoinSet::new();
-    while let Some((index, due)) = ticks.recv().await {
-        let permit = permits.clone().acquire_owned().await?;
-        let connection = idle.lock().pop();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => Connection::to(&args.asks.target.base)?,
-        };
-        let (asks, tally, idle) = (asks.clone(), tally.clone(), idle.clone());
-        tasks.spawn(async move {
-            let outcome = asks.post(&mut connection, index).await;
-            let waited = started.elapsed().saturating_sub(due);
-            idle.lock().push(connection);
-            drop(permit);
-            let is_measured = due >= measured_from;
-            tally.lock().add(outcome, is_measured.then_some(waited));
-        });
-        while tasks.try_join_next().is_some() {}
-    }
-    while tasks.join_next().await.is_some() {}
+    let due = schedule(args.rate, args.warmup_seconds + args.seconds, false);
+    let base = &args.asks.target.base;
+    let asking = when_due(
+        base,
+        (started, due),
+        Some(UNDER_WAY_MAX),
+        |index, due, mut connection| {
+            let (asks, tally) = (asks.clone(), tally.clone());
+            async move {
+                let outcome = asks.post(&mut connection, index).await;
+                let waited = started.elapsed().saturating_sub(due);
+                let is_measured = due >= measured_from;
+                tally.lock().add(outcome, is_measured.then_some(waited));
+                connection
+            }
+        },
+    );
+    asking.await?;
     let mut report = tally.lock().to_json();
     report["rate"] = args.rate.into();
     report["seconds"] = args.seconds.into();

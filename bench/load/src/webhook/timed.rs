@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::bodies::{Plan, SignedBody, timed_body};
 use super::{PATH, Tally, count_of, post_all};
-use crate::client::{Connection, Proof};
+use crate::client::Proof;
 use crate::histogram::Histogram;
-use crate::latency::ticker;
+use crate::pacing::when_due;
 use crate::probe::{Store, StoreArgs};
 use crate::sends::{Failure, Failures, now_us};
 use crate::tenants::{self, TargetArgs, Tenant};
@@ -137,32 +137,22 @@ async fn post_returning(base: &str, connections: usize, bodies: Vec<SignedBody>)
 async fn post_when_due(base: &str, due: Vec<Duration>, timed: &mut Timed<'_>) -> anyhow::Result<Answers> {
     let started = Instant::now();
     let answers: Arc<Mutex<Answers>> = Arc::default();
-    let idle: Arc<Mutex<Vec<Connection>>> = Arc::default();
-    let mut ticks = ticker(started, due);
-    let mut tasks = tokio::task::JoinSet::new();
-    while let Some((index, due)) = ticks.recv().await {
-        let body = timed.next(index, due);
-        let connection = idle.lock().pop();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => Connection::to(base)?,
-        };
-        let (answers, idle) = (answers.clone(), idle.clone());
-        tasks.spawn(async move {
+    let posting = when_due(base, (started, due), None, |index, due, mut connection| {
+        let (body, answers) = (timed.next(index, due), answers.clone());
+        async move {
             let answer = connection
                 .post(PATH, Proof::Signature(&body.signature), body.bytes)
                 .await;
-            idle.lock().push(connection);
             let mut answers = answers.lock();
             match answer {
                 Ok(answer) if answer.status == 200 => answers.times.record(started.elapsed().saturating_sub(due)),
                 Ok(answer) => answers.failures.add(Failure::Status(answer.status)),
                 Err(_) => answers.failures.add(Failure::Connection),
             }
-        });
-        while tasks.try_join_next().is_some() {}
-    }
-    while tasks.join_next().await.is_some() {}
+            connection
+        }
+    });
+    posting.await?;
     let answers = std::mem::take(&mut *answers.lock());
     Ok(answers)
 }
