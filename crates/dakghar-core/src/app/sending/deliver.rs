@@ -5,9 +5,8 @@
 //! - before the claim: the message is still queued, and its timer brings it back;
 //! - after the claim, before or during the call: the lease expires and the message becomes `in_doubt`;
 //! - after the call, before its outcome is saved: the message becomes `in_doubt` as well, also where its client was told
-//!   already that Meta has it. The status webhook carries
-//!   our callback data and tells the outcome. Where the store is away, the outcome is kept on this machine; see
-//!   [`super::replay`].
+//!   already that Meta has it. The status webhook carries our callback data and tells the outcome. Where the store is away,
+//!   the outcome is kept on this machine; see [`super::replay`].
 //!
 //! Nothing slow stands between claim and call: the token is opened before the claim.
 
