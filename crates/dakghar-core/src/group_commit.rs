@@ -3,8 +3,10 @@
 //! There is no timer and no added delay. An idle group commits a single request at once; a busy one grows its batches
 //! until the store keeps up. Where several commits may be under way, they grow alike: a small one beside a large one
 //! would cost the store as much. The queue and the batches are bounded, in requests and in bytes. Past the bound of the
-//! queue a request fails at once.
+//! queue a request fails at once. Requests that come in together are never parted: where they do not fit into the batch of
+//! those before them, they begin the next one, also if it is larger than a batch may be.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,9 +36,10 @@ impl<T: Weighed> Weighed for Vec<T> {
 /// The bounds of a group.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The most requests in one commit.
+    /// The most requests in one commit; more that came in together have a commit to themselves.
     pub batch_max: usize,
-    /// The bytes of requests at which a commit takes no more of them; a larger one has a commit to itself.
+    /// The bytes of requests at which a commit takes no more of them; a larger one, or larger ones that came in together, have
+    /// a commit to themselves.
     pub batch_bytes_max: usize,
     /// The most commits under way at a time.
     pub commits_max: usize,
@@ -65,10 +68,23 @@ struct Request<In, Out> {
     answer: oneshot::Sender<Out>,
 }
 
-/// Items that come in at once, and so are in one commit if that has room.
+/// Requests that come in together, and so are in one commit.
 enum Arrival<In, Out> {
     One(Request<In, Out>),
     Many(Vec<Request<In, Out>>),
+}
+
+impl<In, Out> Arrival<In, Out> {
+    fn requests(&self) -> &[Request<In, Out>] {
+        match self {
+            Self::One(request) => std::slice::from_ref(request),
+            Self::Many(requests) => requests,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.requests().iter().map(|request| request.bytes).sum()
+    }
 }
 
 /// The entrance to a group commit; cheap to clone.
@@ -141,8 +157,7 @@ where
         self.enter(input)?.await.map_err(|_| Rejected::Closed)
     }
 
-    /// Adds all of these requests at once, to one commit if it has room for them, and waits for their outputs, in order.
-    /// Either all of them are added or none.
+    /// Adds all of these requests to one commit, and waits for their outputs, in order. Either all of them are added or none.
     pub async fn submit_all(&self, inputs: Vec<In>) -> Result<Vec<Result<Out, Rejected>>, Rejected> {
         let count = inputs.len();
         let weights: Vec<usize> = inputs.iter().map(In::bytes).collect();
@@ -200,17 +215,18 @@ async fn run<In, Out, F, Fut>(
     Out: Send,
 {
     let mut arrivals = arrivals.ready_chunks(limits.batch_max).fuse();
-    let mut next = Vec::new();
+    let mut next = VecDeque::new();
+    let mut requests_next = 0_usize;
     let mut under_way = FuturesUnordered::new();
     let mut requests_under_way = 0;
     loop {
         // While a commit is under way, another one starts only if it is no smaller. As many requests as can then share
         // the fixed cost of a commit, and none waits longer than for the commit that is under way.
-        let is_worth_it = next.len() >= requests_under_way.min(limits.batch_max);
+        let is_worth_it = requests_next >= requests_under_way.min(limits.batch_max);
         if !next.is_empty() && is_worth_it && under_way.len() < limits.commits_max {
-            let later = next.split_off(fitting(&next, &limits));
-            let batch = std::mem::replace(&mut next, later);
+            let batch = take_batch(&mut next, &limits);
             waiting.leave(batch.len(), batch.iter().map(|request| request.bytes).sum());
+            requests_next -= batch.len();
             requests_under_way += batch.len();
             under_way.push(commit_batch(commit.clone(), batch));
             continue;
@@ -219,10 +235,8 @@ async fn run<In, Out, F, Fut>(
             answered = under_way.select_next_some() => requests_under_way -= answered,
             arrived = arrivals.next() => {
                 for arrival in arrived.into_iter().flatten() {
-                    match arrival {
-                        Arrival::One(request) => next.push(request),
-                        Arrival::Many(requests) => next.extend(requests),
-                    }
+                    requests_next += arrival.requests().len();
+                    next.push_back(arrival);
                 }
             }
             complete => break,
@@ -230,15 +244,25 @@ async fn run<In, Out, F, Fut>(
     }
 }
 
-/// The number of requests in the next commit, at least one.
-fn fitting<In, Out>(next: &[Request<In, Out>], limits: &Limits) -> usize {
+/// Takes the requests of the next commit: those of the first arrival, and of as many behind it as fit.
+fn take_batch<In, Out>(next: &mut VecDeque<Arrival<In, Out>>, limits: &Limits) -> Vec<Request<In, Out>> {
+    let mut batch = Vec::new();
     let mut bytes = 0_usize;
-    let fits = |request: &&Request<In, Out>| {
-        let is_first = bytes == 0;
-        bytes = bytes.saturating_add(request.bytes);
-        is_first || bytes <= limits.batch_bytes_max
-    };
-    next.iter().take(limits.batch_max).take_while(fits).count()
+    while let Some(arrival) = next.front() {
+        let bytes_with_it = bytes.saturating_add(arrival.bytes());
+        let requests_with_it = batch.len() + arrival.requests().len();
+        let fits = requests_with_it <= limits.batch_max && bytes_with_it <= limits.batch_bytes_max;
+        if !fits && !batch.is_empty() {
+            break;
+        }
+        bytes = bytes_with_it;
+        match next.pop_front() {
+            Some(Arrival::One(request)) => batch.push(request),
+            Some(Arrival::Many(requests)) => batch.extend(requests),
+            None => break,
+        }
+    }
+    batch
 }
 
 /// Commits a batch and sends each request its output. Returns the number of requests.

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use dakghar_core::domain::{Present, Timestamp};
-use dakghar_core::ports::Clock;
+use dakghar_core::ports::{Clock, Sleeper};
 
 /// When the time of tests begins: 2026-11-22T10:00:00Z.
 pub const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -62,4 +63,13 @@ impl Clock for WallClock {
     fn uptime(&self) -> Duration {
         self.now().since(START)
     }
+}
+
+/// Waits for nothing: where the clock stands still, no wait would end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSleep;
+
+#[async_trait]
+impl Sleeper for NoSleep {
+    async fn sleep(&self, _time: Duration) {}
 }

@@ -27,6 +27,6 @@ pub mod samples;
 pub mod servers;
 pub mod suspension;
 
-pub use clock::{TestClock, WallClock};
+pub use clock::{NoSleep, TestClock, WallClock};
 pub use ids::SequentialIds;
 pub use port::Port;

@@ -9,4 +9,4 @@ mod system;
 pub use pacer::LocalPacer;
 pub use quota::LocalQuota;
 pub use spool::FileSpool;
-pub use system::{RandomIds, SystemClock};
+pub use system::{RandomIds, RuntimeSleeper, SystemClock};

@@ -1,12 +1,13 @@
-//! The machine's clock and random source.
+//! The machine's clock, timers and random source.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use dakghar_core::domain::Present;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
 use dakghar_core::domain::steady::SteadyTime;
-use dakghar_core::ports::{Clock, IdGenerator};
+use dakghar_core::ports::{Clock, IdGenerator, Sleeper};
 use parking_lot::Mutex;
 use uuid::{ContextV7, Uuid};
 
@@ -39,6 +40,17 @@ impl Clock for SystemClock {
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn shown() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// Waits by the timers of the runtime.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuntimeSleeper;
+
+#[async_trait]
+impl Sleeper for RuntimeSleeper {
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// Time-ordered ids (`UUIDv7`) and randomness from the operating system.

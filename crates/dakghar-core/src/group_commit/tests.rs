@@ -57,6 +57,65 @@ fn requests_that_come_at_once_are_one_commit_and_enter_together_or_not_at_all() 
     assert!(group.post(2), "what was refused takes no room");
 }
 
+/// The batches of a group with these limits in which three requests wait, then so many that came in together, then two.
+fn batches_around(limits: Limits, together: u32) -> Vec<Vec<u32>> {
+    let batches = Arc::new(Mutex::new(Vec::new()));
+    let seen = batches.clone();
+    let (group, mut run) = GroupCommit::new(limits, move |batch: Vec<u32>| {
+        seen.lock().push(batch.clone());
+        async move { batch }
+    });
+    block_on(async {
+        (0..3).for_each(|n| assert!(group.post(n)));
+        let many: Vec<u32> = (100..100 + together).collect();
+        let answers = group.submit_all(many.clone());
+        futures_util::pin_mut!(answers);
+        assert!(futures_util::poll!(&mut answers).is_pending());
+        (3..5).for_each(|n| assert!(group.post(n)));
+        assert!(futures_util::poll!(&mut run).is_pending());
+        let answers: Vec<u32> = answers.await.expect("room").into_iter().flatten().collect();
+        assert_eq!(answers, many);
+    });
+    let batches = batches.lock();
+    batches.clone()
+}
+
+#[test]
+fn requests_that_came_in_together_are_one_commit_whatever_waits_before_and_delay_others_by_no_more() {
+    let together = |count: u32| (100..100 + count).collect::<Vec<u32>>();
+    // Eight have room in a commit, but not behind three.
+    assert_eq!(
+        batches_around(limits(100), 8),
+        [vec![0, 1, 2], together(8), vec![3, 4]],
+        "by their number"
+    );
+    assert_eq!(
+        batches_around(limits(100), 20),
+        [vec![0, 1, 2], together(20), vec![3, 4]],
+        "more than a commit has room for"
+    );
+    let few_bytes = Limits {
+        batch_bytes_max: 50,
+        ..limits(100)
+    };
+    assert_eq!(
+        batches_around(few_bytes.clone(), 4),
+        [vec![0, 1, 2], [together(4), vec![3]].concat(), vec![4]],
+        "by their bytes"
+    );
+    assert_eq!(
+        batches_around(few_bytes, 7),
+        [vec![0, 1, 2], together(7), vec![3, 4]],
+        "more bytes than a commit has room for"
+    );
+    let shared = [vec![0, 1, 2], together(5)].concat();
+    assert_eq!(
+        batches_around(limits(100), 5),
+        [shared, vec![3, 4]],
+        "where they fit they share a commit"
+    );
+}
+
 #[test]
 fn requests_that_wait_share_a_commit_and_each_gets_its_own_answer() {
     let sizes = Arc::new(Mutex::new(Vec::new()));

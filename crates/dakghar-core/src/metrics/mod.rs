@@ -11,6 +11,7 @@ mod changes;
 mod departure_labels;
 mod erasure_labels;
 mod exemplars;
+mod insert_labels;
 mod instruments;
 mod key_labels;
 mod labels;
@@ -28,6 +29,7 @@ pub use audit_labels::AuditClassLabel;
 pub use departure_labels::DepartureStepEnd;
 pub use erasure_labels::{LetterErased, PersonErased};
 pub use exemplars::{Exemplar, Traced};
+pub use insert_labels::InsertRepeated;
 pub use instruments::{
     Coarse, Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Staged, Wait,
 };

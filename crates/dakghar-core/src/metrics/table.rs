@@ -14,6 +14,7 @@ use super::audit_labels::AuditClassLabel;
 use super::departure_labels::DepartureStepEnd;
 use super::erasure_labels::{LetterErased, PersonErased};
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
+use super::insert_labels::InsertRepeated;
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
 use super::key_labels::{KeyCall, KeyRefused, KeyUsed};
 use super::labels::{
@@ -71,6 +72,7 @@ table! {
     process_start_time: Gauge, "process_start_time", Seconds, "When the process started, since the Unix epoch";
 
     accepted: Counter, "messages_accepted", None, "Messages that were accepted and stored; repetitions of a key are not counted again";
+    inserts_repeated: Family<InsertRepeated, Counter>, "inserts_repeated", None, "Messages whose insert the store did not confirm, by what became of it when it was repeated under the same ids; what is unconfirmed or not_repeated was answered with an error";
     attempts: Family<Attempt, Counter>, "attempts", None, "Calls to Meta that ended, by their outcome";
     graph_latency: Family<Attempt, Histogram<Latency>>, "graph_call", Seconds, "How long calls to Meta took, by their outcome";
     first_call_wait: Histogram<Wait>, "first_call_wait", Seconds, "From the acceptance of a message to its first call, whatever it waited for: its sendAt, the pace of its number, a hold";

@@ -56,6 +56,7 @@ fn every_value_of_a_label_has_an_instrument_of_its_own() {
     indexes::<DoubtEnd>();
     indexes::<Host>();
     indexes::<IngestGap>();
+    indexes::<InsertRepeated>();
     indexes::<Limit>();
     indexes::<Budget>();
     indexes::<StoreCall>();

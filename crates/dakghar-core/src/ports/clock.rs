@@ -1,6 +1,8 @@
-//! Time and ids. Behind traits, so that tests can control both.
+//! Time, waiting and ids. Behind traits, so that tests can control them.
 
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::domain::ids::{
     ApiKeyId, AttemptLogId, AuditId, DepartureId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId,
@@ -26,6 +28,13 @@ pub trait Clock: Send + Sync {
     /// Returns the time since this machine was started, in suspend or not. It never steps, so lengths of time inside of
     /// this process are measured by it. Those of two machines cannot be compared.
     fn uptime(&self) -> Duration;
+}
+
+/// Waiting, for use cases that try again after a moment.
+#[async_trait]
+pub trait Sleeper: Send + Sync {
+    /// Waits for so long. Dropping the future ends the wait.
+    async fn sleep(&self, time: Duration);
 }
 
 /// The source of new ids and of randomness.

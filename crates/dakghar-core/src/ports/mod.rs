@@ -18,7 +18,7 @@ pub mod traces;
 
 use std::sync::Arc;
 
-pub use clock::{Clock, IdGenerator};
+pub use clock::{Clock, IdGenerator, Sleeper};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{
     ACCOUNT_NUMBERS_MAX, AppAccess, AppSync, Bearer, CreditShare, MessagesApi, NoAnswer, NumberAsk, NumberCall,
@@ -127,6 +127,8 @@ pub struct Ports {
     pub secrets: Arc<InstallationSecrets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Waiting.
+    pub sleeper: Arc<dyn Sleeper>,
     /// Ids and randomness.
     pub ids: Arc<dyn IdGenerator>,
     /// What this process counts about itself.

@@ -86,12 +86,19 @@ fn a_message_that_cannot_be_accepted_gives_its_slot_back() {
         }
         let before = backlog(world, &tenant);
         assert!(before >= SECOND * 3, "{before:?}");
-        for _ in 0..FAILURES {
-            let (process, id) = (process.clone(), tenant.id);
+        // The insert and its repetitions.
+        for _ in 0..4 {
             world.wire.script(Call::Accept, Fate::FailsBefore);
-            let refused = world.step(async move { process.accept(&id, &body("hello", ""), None).await });
-            assert!(code(&refused).is_some());
         }
+        let bodies = vec![body("hello", ""); FAILURES as usize];
+        let (accepting, id) = (process.clone(), tenant.id);
+        let refused = world.step(async move { accepting.accept_bulk(&id, &bodies).await });
+        assert!(
+            refused
+                .expect("carried out")
+                .iter()
+                .all(|result| code(result).is_some())
+        );
         let after = backlog(world, &tenant);
         assert!(after <= before + SECOND, "{before:?} and {after:?}");
     });

@@ -75,6 +75,16 @@ pub fn orders<T: Clone>(parts: &[T]) -> Vec<Vec<T>> {
     all
 }
 
+/// A request of a megabyte; `more` are further members, each after a comma.
+pub fn large_body(more: &str) -> String {
+    let parameter = format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(32 * 1024));
+    let parameters = vec![parameter; 32].join(",");
+    format!(
+        r#"{{"to":"+919111111111","type":"template","template":{{"name":"a","language":{{"code":"en"}},"components":
+        [{{"type":"body","parameters":[{parameters}]}}]}}{more}}}"#
+    )
+}
+
 /// The number of a tenant that has one.
 pub fn number(tenant: &Tenant) -> dakghar_core::domain::PhoneNumberId {
     tenant.phone_numbers[0].phone_number_id.clone()
@@ -121,13 +131,7 @@ impl World {
 
     /// A message of a megabyte, with further members in its request.
     pub fn accept_large(&self, process: &Process, tenant: &TenantId, more: &str) -> MessageKey {
-        let parameter = format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(32 * 1024));
-        let parameters = vec![parameter; 32].join(",");
-        let body = format!(
-            r#"{{"to":"+919111111111","type":"template","template":{{"name":"a","language":{{"code":"en"}},"components":
-            [{{"type":"body","parameters":[{parameters}]}}]}}{more}}}"#
-        );
-        let (process, tenant_id) = (process.clone(), *tenant);
+        let (process, tenant_id, body) = (process.clone(), *tenant, large_body(more));
         let accepted = self.step(async move { process.accept(&tenant_id, &body, None).await });
         MessageKey {
             tenant_id,

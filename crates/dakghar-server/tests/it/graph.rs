@@ -3,6 +3,7 @@
 mod keys;
 mod named;
 mod passed;
+mod unconfirmed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ use dakghar_testkit::memory::{
     MemoryNumbers, MemoryOnboarding, MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets,
     vault,
 };
-use dakghar_testkit::{SequentialIds, TestClock};
+use dakghar_testkit::{NoSleep, SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -229,6 +229,7 @@ impl Service {
             vault: vault(),
             secrets: installation_secrets(),
             clock: clock.clone(),
+            sleeper: Arc::new(NoSleep),
             ids: Arc::new(ids_of_its_own()),
             metrics: Arc::default(),
             traces: Traces::default(),

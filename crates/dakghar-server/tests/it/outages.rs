@@ -1,5 +1,5 @@
 //! What the send worker does while the store fails: single tries with growing waits, and nothing at all while nobody can say
-//! whether sending is held.
+//! whether sending is held. The store that fails is also that of other tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,14 +24,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the store fails.
 #[derive(Default)]
-struct Fails {
+pub(crate) struct Fails {
+    /// Inserts of messages that take effect and whose answer gets lost, from now on.
+    pub(crate) inserts_unanswered: Mutex<usize>,
     claims: Mutex<Option<StoreError>>,
     hold: Mutex<Option<StoreError>>,
     /// The messages of each claim that was tried.
     tried: Mutex<Vec<usize>>,
 }
 
-/// A store that takes no claims, or cannot say whether sending is held.
+/// A store that loses its answers to inserts, takes no claims, or cannot say whether sending is held.
 struct Failing {
     store: Arc<MemoryStore>,
     fails: Arc<Fails>,
@@ -40,7 +42,13 @@ struct Failing {
 #[async_trait]
 impl MessageStore for Failing {
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
-        self.store.accept(batch).await
+        let answers = self.store.accept(batch).await;
+        let mut unanswered = self.fails.inserts_unanswered.lock();
+        if *unanswered == 0 {
+            return answers;
+        }
+        *unanswered -= 1;
+        vec![Err(StoreError::Unavailable("no answer".into())); answers.len()]
     }
 
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
@@ -106,19 +114,24 @@ impl HoldStore for Failing {
     }
 }
 
-/// A service with many due messages, which its worker begins to send. Its clock shows how time passes.
-async fn start(fails: &Arc<Fails>) -> (Service, CancellationToken) {
-    let over = fails.clone();
-    let service = Service::start(Setup {
+/// A service whose store fails like this.
+pub(crate) fn failing(fails: &Arc<Fails>) -> Setup {
+    let fails = fails.clone();
+    Setup {
         sending: Some(Arc::new(move |store: Arc<MemoryStore>| {
             let failing = Arc::new(Failing {
                 store,
-                fails: over.clone(),
+                fails: fails.clone(),
             });
             (failing.clone() as Arc<dyn MessageStore>, failing as Arc<dyn HoldStore>)
         })),
         ..Setup::default()
-    });
+    }
+}
+
+/// A service with many due messages, which its worker begins to send. Its clock shows how time passes.
+async fn start(fails: &Arc<Fails>) -> (Service, CancellationToken) {
+    let service = Service::start(failing(fails));
     // A number has a share of the places for calls, so that they are of several.
     for number in 0..6 {
         let tenant = service.register("Tenant", &format!("11111111111111{number}")).await;

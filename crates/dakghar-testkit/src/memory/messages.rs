@@ -12,6 +12,9 @@ use super::{MemoryStore, State};
 
 impl State {
     pub(super) fn accept(&mut self, message: Message) -> Acceptance {
+        if self.message(message.key()).is_some() {
+            return Acceptance::Stored;
+        }
         if let Some(idempotency) = &message.accepted.idempotency {
             let key = (message.accepted.tenant_id, idempotency.key.clone());
             if let Some(first) = self.by_key.get(&key).map(|id| &self.messages[id]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
-use dakghar_adapters::local::{RandomIds, SystemClock};
+use dakghar_adapters::local::{RandomIds, RuntimeSleeper, SystemClock};
 use dakghar_adapters::measured::MeasuredStore;
 use dakghar_adapters::meta::{
     GraphConfig, GraphHttp, MetaMessages, MetaNumbers, MetaOnboarding, MetaTokens, MetaWebhooks,
@@ -222,6 +222,7 @@ impl Outer {
             secrets: Arc::new(secrets),
             ids: Arc::new(RandomIds::new(clock.clone())),
             clock,
+            sleeper: Arc::new(RuntimeSleeper),
             metrics: self.metrics,
             // A server puts its own in.
             traces: Traces::default(),

@@ -83,5 +83,6 @@ mod tenants;
 mod tokens;
 mod traces;
 mod traffic;
+mod unconfirmed;
 mod unreadable;
 mod wrong_keys;

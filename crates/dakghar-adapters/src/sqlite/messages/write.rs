@@ -37,9 +37,18 @@ pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<A
                 remember_further_wamids(conn, conn.last_insert_rowid(), further)?;
                 return Ok(Ok(Acceptance::Stored));
             }
+            if is_stored(conn, row)? {
+                return Ok(Ok(Acceptance::Stored));
+            }
             Ok(earlier(conn, row)?.and_then(|earlier| earlier.ok_or_else(|| id_exists(row))))
         })
         .collect()
+}
+
+/// True if the message itself is there: its insert is repeated, because nobody learned of the first.
+fn is_stored(conn: &Connection, row: &NewRow) -> Outcome<bool> {
+    let mut select = conn.prepare_cached(READ_LINKS)?;
+    Ok(select.exists(params![row.tenant_id(), row.message().accepted.id.to_string()])?)
 }
 
 /// The message that was accepted first under the same key. One that cannot be read costs only who repeats its key.

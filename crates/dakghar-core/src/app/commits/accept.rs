@@ -2,17 +2,60 @@
 
 use std::sync::Arc;
 
+use futures_channel::oneshot;
+use futures_util::future::join_all;
+
 use super::backlogs::Backlogs;
 use super::enqueue::{Enqueue, Enqueues};
+use super::entering::{Entering, Stored, settle};
+use super::repeating::{Repeats, Unconfirmed};
+use crate::app::sending::Withdrawing;
 use crate::app::waiting::WaitingPlace;
 use crate::domain::message::{Message, Status};
-use crate::domain::{PhoneNumber, Present, TenantId, Timestamp, TraceContext};
-use crate::group_commit::GroupCommit;
-use crate::metrics::{Metrics, Stage, Traced};
-use crate::ports::{Acceptance, Ports, SlotAsk, StoreError};
+use crate::domain::{PhoneNumber, Timestamp};
+use crate::group_commit::{GroupCommit, Rejected};
+use crate::ports::{Ports, SlotAsk};
 
-/// Accepted messages on their way into the store.
-pub(in crate::app) type Accepts = GroupCommit<AcceptCommit, Result<Acceptance, StoreError>>;
+/// Accepted messages on their way into the store. Cheap to clone.
+#[derive(Clone)]
+pub(in crate::app) struct Accepts(pub(super) GroupCommit<AcceptCommit, Answer>);
+
+impl Accepts {
+    /// Stores a message in the next commit, and waits for the store's last word on it.
+    pub(in crate::app) async fn submit(&self, commit: AcceptCommit) -> Result<Stored, Rejected> {
+        self.0.submit(commit).await?.last_word().await
+    }
+
+    /// Stores all of these messages in one commit, and waits for the store's last words on them, in order. Either all of them
+    /// are added or none.
+    pub(in crate::app) async fn submit_all(
+        &self,
+        commits: Vec<AcceptCommit>,
+    ) -> Result<Vec<Result<Stored, Rejected>>, Rejected> {
+        let answers = self.0.submit_all(commits).await?;
+        let last_words = answers
+            .into_iter()
+            .map(|answer| async move { answer?.last_word().await });
+        Ok(join_all(last_words).await)
+    }
+}
+
+/// What a commit says of a message.
+pub(super) enum Answer {
+    /// The store said so.
+    Known(Stored),
+    /// The store said nothing clear, and its insert is repeated.
+    Repeated(oneshot::Receiver<Stored>),
+}
+
+impl Answer {
+    async fn last_word(self) -> Result<Stored, Rejected> {
+        match self {
+            Self::Known(stored) => Ok(stored),
+            Self::Repeated(answer) => answer.await.map_err(|_| Rejected::Closed),
+        }
+    }
+}
 
 /// A message on its way into the store.
 pub(in crate::app) struct AcceptCommit {
@@ -20,15 +63,22 @@ pub(in crate::app) struct AcceptCommit {
     level: f64,
     /// Its place among the messages of the tenant that wait, if the tenant has a limit.
     place: Option<WaitingPlace>,
+    withdrawing: Arc<Withdrawing>,
 }
 
 impl AcceptCommit {
-    /// A new message of this number.
-    pub(in crate::app) fn new(message: Message, number: &PhoneNumber, place: Option<WaitingPlace>) -> Self {
+    /// A new message of this number, which is taken back if nobody can say that it is stored.
+    pub(in crate::app) fn new(
+        message: Message,
+        number: &PhoneNumber,
+        place: Option<WaitingPlace>,
+        withdrawing: Arc<Withdrawing>,
+    ) -> Self {
         Self {
             message,
             level: number.level(),
             place,
+            withdrawing,
         }
     }
 
@@ -59,7 +109,8 @@ enum Slot {
     Later(SlotAsk),
 }
 
-/// Commits accepted messages.
+/// Commits accepted messages. What the store does not confirm is repeated beside the commits, so that nobody else waits for
+/// it.
 ///
 /// The commit itself puts them into the queue, not the request that waits for it. A client that hangs up therefore does
 /// not leave its message to the timer.
@@ -67,8 +118,38 @@ pub(super) async fn commit(
     ports: Ports,
     backlogs: Arc<Backlogs>,
     enqueue: Enqueues,
+    repeats: Repeats,
     batch: Vec<AcceptCommit>,
-) -> Vec<Result<Acceptance, StoreError>> {
+) -> Vec<Answer> {
+    let all = schedule(&ports, &backlogs, batch).await;
+    let messages = all.iter().map(|entering| entering.message.clone()).collect();
+    let stored = ports.messages.accept(messages).await;
+
+    let mut answers = Vec::with_capacity(all.len());
+    let mut known = Vec::with_capacity(all.len());
+    let mut of_known = Vec::with_capacity(all.len());
+    let mut unconfirmed = Vec::new();
+    for (entering, stored) in all.into_iter().zip(stored) {
+        match (repeats.room_for(&entering.message, &stored), stored) {
+            (Some(place), Err(why)) => {
+                let (repeated, answer) = Unconfirmed::new(entering, why, place);
+                unconfirmed.push(repeated);
+                answers.push(Answer::Repeated(answer));
+            }
+            (_, stored) => {
+                known.push(entering);
+                of_known.push(stored.clone());
+                answers.push(Answer::Known(stored));
+            }
+        }
+    }
+    repeats.begin(unconfirmed);
+    settle(&ports, &enqueue, known, &of_known).await;
+    answers
+}
+
+/// Gives each message its slot, or the moment at which it gets one.
+async fn schedule(ports: &Ports, backlogs: &Backlogs, batch: Vec<AcceptCommit>) -> Vec<Entering> {
     let present = ports.clock.present();
     let now = present.now;
     let window = ports.queue.window();
@@ -82,71 +163,28 @@ pub(super) async fn commit(
     let asks: Vec<SlotAsk> = slots.iter().filter_map(Slot::ask_now).collect();
     let mut reserved = backlogs.reserve(&*ports.pacer, &asks, now).await.into_iter();
 
-    let mut messages = Vec::with_capacity(batch.len());
-    let mut released = Vec::with_capacity(batch.len());
-    let mut places = Vec::with_capacity(batch.len());
-    let mut measured = Vec::with_capacity(batch.len());
-    for (AcceptCommit { mut message, place, .. }, slot) in batch.into_iter().zip(&slots) {
+    let entering = |(commit, slot): (AcceptCommit, Slot)| {
+        let AcceptCommit {
+            mut message,
+            place,
+            withdrawing,
+            ..
+        } = commit;
         let slot_at = match slot {
             Slot::Now(_) => reserved.next(),
             Slot::Own | Slot::Later(_) => message.delivery.slot_at,
         };
         let is_released =
             message.delivery.status == Status::Queued && message.schedule(present, slot_at.unwrap_or(now), window);
-        measured.push((
-            message.accepted.tenant_id,
-            message.accepted.created_at,
-            message.accepted.trace,
-        ));
-        released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
-        messages.push(message);
-        places.push(place);
-    }
-    let answers = ports.messages.accept(messages).await;
-
-    take(places, &answers);
-    let mut unused = Vec::new();
-    let stored_at = ports.clock.present();
-    for (((answer, enqueued), slot), measured) in answers.iter().zip(released).zip(&slots).zip(measured) {
-        if *answer != Ok(Acceptance::Stored) {
-            unused.extend(slot.ask_now());
-            continue;
+        Entering {
+            place,
+            reserved: slot.ask_now(),
+            enqueued: is_released.then(|| Enqueue::reserving(&message, slot.ask_later())),
+            message,
+            withdrawing,
         }
-        count(&ports.metrics, measured, stored_at);
-        if let Some(enqueued) = enqueued {
-            enqueue.post(enqueued);
-        }
-    }
-    if !unused.is_empty() {
-        ports.pacer.refund(&unused).await;
-    }
-    answers
-}
-
-/// Takes the places of what was stored.
-fn take(places: Vec<Option<WaitingPlace>>, answers: &[Result<Acceptance, StoreError>]) {
-    for (answer, place) in answers.iter().zip(places) {
-        // A failed write may have happened.
-        if let (Ok(Acceptance::Stored) | Err(_), Some(mut place)) = (answer, place) {
-            place.is_taken();
-        }
-    }
-}
-
-/// Counts an accepted message: its tenant, the time of its acceptance, and the span of that.
-fn count(
-    metrics: &Metrics,
-    (tenant_id, created_at, span): (TenantId, Timestamp, Option<TraceContext>),
-    stored_at: Present,
-) {
-    metrics.accepted.inc();
-    metrics.tenants.count(&tenant_id, 1, |of| _ = of.accepted.inc());
-    let traced = Traced {
-        span,
-        at: stored_at.wall,
     };
-    let took = stored_at.now.since(created_at);
-    metrics.stages.of(Stage::Stored).observe_in(traced, took);
+    batch.into_iter().zip(slots).map(entering).collect()
 }
 
 impl Slot {

@@ -3,8 +3,10 @@
 pub(super) mod accept;
 mod backlogs;
 pub(super) mod enqueue;
+mod entering;
 pub(super) mod merge;
 pub(super) mod receive;
+mod repeating;
 mod save;
 pub(super) mod spool;
 pub(super) mod touch;
@@ -22,6 +24,7 @@ use backlogs::Backlogs;
 use enqueue::Enqueues;
 use merge::Merges;
 use receive::Receives;
+use repeating::Repeats;
 use spool::Spools;
 use touch::Touches;
 
@@ -38,12 +41,24 @@ pub(super) struct Commits {
     pub(super) advance: Advances,
 }
 
-/// All that a client gives at once goes in one commit.
-fn with_room_for_bulks(limits: &Limits) -> Limits {
-    Limits {
+/// Accepting, and repeating what was not confirmed.
+fn accepting(
+    ports: &Ports,
+    limits: &Limits,
+    backlogs: Arc<Backlogs>,
+    enqueue: &Enqueues,
+) -> (Accepts, [BoxFuture<()>; 2]) {
+    let (repeats, repeating) = Repeats::new(ports, enqueue);
+    let limits = Limits {
+        // What a client gives at once is one commit in any case; this is room for others beside it.
         batch_max: limits.batch_max.max(BULK_ITEMS_MAX),
         ..limits.clone()
-    }
+    };
+    let (ports, enqueue) = (ports.clone(), enqueue.clone());
+    let (accepts, accepting) = GroupCommit::new(limits, move |batch| {
+        accept::commit(ports.clone(), backlogs.clone(), enqueue.clone(), repeats.clone(), batch)
+    });
+    (Accepts(accepts), [accepting, repeating])
 }
 
 impl Commits {
@@ -56,12 +71,7 @@ impl Commits {
                 enqueue::commit(ports.clone(), backlogs.clone(), batch)
             })
         };
-        let (accept, accepting) = {
-            let (ports, enqueue) = (ports.clone(), enqueue.clone());
-            GroupCommit::new(with_room_for_bulks(limits), move |batch| {
-                accept::commit(ports.clone(), backlogs.clone(), enqueue.clone(), batch)
-            })
-        };
+        let (accept, accepting) = accepting(ports, limits, backlogs, &enqueue);
         let (save, saving) = {
             let messages = ports.messages.clone();
             GroupCommit::new(limits.clone(), move |batch| save::commit(messages.clone(), batch))
@@ -94,7 +104,8 @@ impl Commits {
                 GroupCommit::new(limits, move |batch| spool::commit(spool.clone(), batch))
             })
             .unzip();
-        let mut running = vec![accepting, saving, receiving, merging, touching, enqueuing, advancing];
+        let mut running = vec![saving, receiving, merging, touching, enqueuing, advancing];
+        running.extend(accepting);
         running.extend(spooling);
         let commits = Self {
             accept,

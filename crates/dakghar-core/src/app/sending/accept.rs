@@ -142,18 +142,8 @@ impl Accepting {
             tenant_id: tenant.id,
             message_id: entered.message_id,
         });
-        let stored = self.accepts.submit(commit).await?;
-        let stored = stored.inspect_err(|error| self.doubt(tenant, entered, error))?;
+        let stored = self.accepts.submit(commit).await??;
         self.answer(tenant, entered, stored).await
-    }
-
-    /// Sees to it that a message is not sent whose client is told of an error. One with an idempotency key stays: the client
-    /// finds it when it asks again.
-    pub(super) fn doubt(&self, tenant: &SharedTenant, entered: Entered, error: &StoreError) {
-        if entered.fingerprint.is_none() {
-            let (tenant_id, message_id) = (tenant.id, entered.message_id);
-            self.withdrawing.note(MessageKey { tenant_id, message_id }, error);
-        }
     }
 
     /// The number that sends it, if it is one of the tenant's that may send to this recipient.
@@ -206,7 +196,8 @@ impl Accepting {
             status: message.delivery.status,
             fingerprint: idempotency.map(|idempotency| idempotency.fingerprint),
         };
-        (AcceptCommit::new(message, number, place), entered)
+        let commit = AcceptCommit::new(message, number, place, self.withdrawing.clone());
+        (commit, entered)
     }
 
     /// Says what became of a request that went into the store.

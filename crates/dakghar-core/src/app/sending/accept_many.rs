@@ -196,10 +196,7 @@ async fn accept_some(
         .map(|((place, entered), stored)| async move {
             let answer = match stored {
                 Ok(Ok(stored)) => accepting.answer(tenant, entered, stored).await,
-                Ok(Err(error)) => {
-                    accepting.doubt(tenant, entered, &error);
-                    Err(error.into())
-                }
+                Ok(Err(error)) => Err(error.into()),
                 Err(rejected) => Err(rejected.into()),
             };
             (place, answer)

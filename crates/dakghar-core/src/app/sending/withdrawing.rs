@@ -53,7 +53,7 @@ impl Withdrawing {
     }
 
     /// Remembers a message that may be stored although its client is told that it is not.
-    pub(super) fn note(&self, key: MessageKey, why: &StoreError) {
+    pub(in crate::app) fn note(&self, key: MessageKey, why: &StoreError) {
         if !matches!(why, StoreError::Unavailable(_)) {
             return;
         }

@@ -100,8 +100,9 @@ impl From<Message> for ReceivedMessage {
 /// Messages in both directions.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
-    /// Stores outbound messages in one commit. Returns the results in the order of the batch. Two messages with the
-    /// same tenant and key in one batch end as one stored and one replay. If the first message under a key cannot be
+    /// Stores outbound messages in one commit. Returns the results in the order of the batch. A message that is there
+    /// already under its own id is `Stored` and stays as it is, so the insert of a message may be repeated when nobody
+    /// knows whether it took effect. Two messages with the same tenant and key in one batch end as one stored and one replay. If the first message under a key cannot be
     /// read, the answer to its repetition is `Unreadable`, and nothing is stored.
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>>;
 

@@ -2,6 +2,7 @@
 //!
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
+mod accepting;
 mod background;
 mod by;
 mod departing;

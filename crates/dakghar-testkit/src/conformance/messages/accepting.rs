@@ -191,6 +191,50 @@ pub async fn messages_without_a_key_are_never_replays(stores: Stores) {
     accept_all(&stores, &[outbound(tenant)]).await;
 }
 
+pub async fn an_insert_that_is_repeated_is_stored_once_and_leaves_what_is_there(stores: Stores) {
+    let tenant = tenant_id();
+    let mut messages = [outbound(tenant), with_key(tenant, "k"), outbound(tenant)];
+    accept_all(&stores, &messages[..2]).await;
+    let first = messages.clone();
+    for message in &mut messages[..2] {
+        message.delivery.status = Status::Cancelled;
+        save(&stores, message).await;
+    }
+    // The third was not there before.
+    for _ in 0..2 {
+        let again = stores.messages.accept(first.to_vec()).await;
+        assert_eq!(again, vec![Ok(Acceptance::Stored); 3]);
+    }
+    for message in &messages {
+        assert_eq!(load(&stores, message.key()).await.as_ref(), Some(message));
+    }
+}
+
+pub async fn an_insert_that_is_repeated_under_a_key_of_another_is_a_replay(stores: Stores) {
+    let tenant = tenant_id();
+    let (first, second) = (with_key(tenant, "k"), with_key(tenant, "k"));
+    accept_all(&stores, std::slice::from_ref(&first)).await;
+    for _ in 0..2 {
+        let answers = stores.messages.accept(vec![second.clone(), first.clone()]).await;
+        assert_eq!(answers, [Ok(replay_of(&first)), Ok(Acceptance::Stored)]);
+    }
+    assert_eq!(load(&stores, second.key()).await, None);
+}
+
+pub async fn twenty_at_once_under_one_id_store_one(stores: Stores) {
+    let message = outbound(tenant_id());
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (stores, message) = (stores.clone(), message.clone());
+            tokio::spawn(async move { stores.messages.accept(vec![message]).await.remove(0) })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.expect("no panic"), Ok(Acceptance::Stored));
+    }
+    assert_eq!(load(&stores, message.key()).await, Some(message));
+}
+
 pub async fn fifty_at_once_under_one_key_store_one(stores: Stores) {
     let tenant = tenant_id();
     let messages: Vec<Message> = (0..50).map(|_| with_key(tenant, "k")).collect();

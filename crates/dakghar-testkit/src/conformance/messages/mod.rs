@@ -31,6 +31,9 @@ macro_rules! message_store_suite {
             keys_belong_to_their_tenant
             keys_are_compared_exactly
             messages_without_a_key_are_never_replays
+            an_insert_that_is_repeated_is_stored_once_and_leaves_what_is_there
+            an_insert_that_is_repeated_under_a_key_of_another_is_a_replay
+            twenty_at_once_under_one_id_store_one
             fifty_at_once_under_one_key_store_one
             a_thousand_in_one_batch_are_all_stored
             inbound_messages_can_be_loaded

@@ -1,15 +1,16 @@
-//! The clock of a process, which somebody may set to anything; ids and jitter of a seed.
+//! The clock of a process, which somebody may set to anything; waits by the time of the world; ids and jitter of a seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use dakghar_core::domain::steady::SteadyTime;
 use dakghar_core::domain::{AttemptLogId, EndpointId, EventId, MessageId, Present, RedriveId, ReplayId, TenantId};
-use dakghar_core::ports::{Clock, IdGenerator};
+use dakghar_core::ports::{Clock, IdGenerator, Sleeper};
 use dakghar_testkit::SequentialIds;
 use parking_lot::Mutex;
 
-use super::Shared;
+use super::{Near, Shared};
 use crate::world::executor::Life;
 use crate::world::random::Random;
 
@@ -56,6 +57,13 @@ impl Clock for NearClock {
 
     fn uptime(&self) -> Duration {
         self.shared.clock.uptime()
+    }
+}
+
+#[async_trait]
+impl Sleeper for Near {
+    async fn sleep(&self, time: Duration) {
+        self.shared.wire.executor.sleep(time).await;
     }
 }
 

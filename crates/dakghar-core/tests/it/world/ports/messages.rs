@@ -64,9 +64,10 @@ impl Shared {
 
     fn accept_one(&self, by: Life, message: Message) -> Acceptance {
         let key = message.key();
+        let is_repeated = self.stored(key).is_some();
         let accepted = at_once(self.store.accept(vec![message])).pop();
         let accepted = accepted.expect("an answer").expect("no outage");
-        if accepted == Acceptance::Stored {
+        if accepted == Acceptance::Stored && !is_repeated {
             let seen = self.stored(key).expect("it was just stored");
             self.promises.stored(by, &seen);
             self.queued.tell();
