@@ -1,4 +1,4 @@
-//! Parts that need no other system than this machine: its clock, its random source, and the pace of numbers and the
+//! Parts that need no other system than this machine: its clock, its timers, its random source, and the pace of numbers and the
 //! requests of tenants in memory, and Meta's answers in files.
 
 mod pacer;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_channel::{mpsc, oneshot};
+use futures_util::future::{Either, select};
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 
@@ -45,7 +46,7 @@ const PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-/// The time after the first missing answer within which a repetition begins.
+/// The time that all of it may take, from the first missing answer on.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The way to the repetition of inserts. Cheap to clone.
@@ -128,23 +129,25 @@ impl Repeats {
 /// Repeats the insert of these messages until the store has confirmed each, or the time is over.
 async fn repeat(ports: Ports, enqueue: Enqueues, mut unconfirmed: Vec<Unconfirmed>) {
     let began_at = ports.clock.uptime();
-    let is_over = |pause: Duration| {
-        let elapsed = ports.clock.uptime().saturating_sub(began_at);
-        elapsed + pause >= TIME_MAX || ports.store_health.stopped().is_some()
-    };
+    let left = || TIME_MAX.saturating_sub(ports.clock.uptime().saturating_sub(began_at));
     for pause in PAUSES {
-        if is_over(pause) {
+        if left() <= pause || ports.store_health.stopped().is_some() {
             break;
         }
         ports.sleeper.sleep(pause).await;
+        let left = left();
         // The machine may have been suspended.
-        if is_over(Duration::ZERO) {
+        if left.is_zero() {
             break;
         }
         let messages = unconfirmed
             .iter()
             .map(|unconfirmed| unconfirmed.entering.message.clone());
-        let answers = ports.messages.accept(messages.collect()).await;
+        let inserting = ports.messages.accept(messages.collect());
+        // What is given up here may take effect all the same, like every insert without an answer.
+        let Either::Left((answers, _)) = select(inserting, ports.sleeper.sleep(left)).await else {
+            break;
+        };
         let mut known = Vec::with_capacity(unconfirmed.len());
         for (mut repeated, answer) in std::mem::take(&mut unconfirmed).into_iter().zip(answers) {
             match answer {

@@ -1,4 +1,4 @@
-//! Messages whose acceptance the store did not confirm. It may hold them all the same, and nobody was told so: their
+//! Messages whose acceptance the store did not confirm, also when it was repeated. It may hold them all the same, and nobody was told so: their
 //! clients were answered with an error, and send them again. So they are taken back before anybody sends them.
 //!
 //! One with an idempotency key stays: its repetition finds it.

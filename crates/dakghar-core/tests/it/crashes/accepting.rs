@@ -182,6 +182,25 @@ fn an_insert_without_an_answer_is_repeated_and_its_client_is_told_of_one_message
 }
 
 #[test]
+fn a_client_whose_insert_stays_without_an_answer_is_told_so_within_seconds() {
+    in_world(Kind::Distributed, |world: &World| {
+        let process = world.process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        inserts_end(world, Fate::FailsBefore, 1);
+        // For up to two minutes each.
+        inserts_end(world, Fate::HangsAfter, INSERTS - 1);
+        let begun = world.now();
+        let (accepting, id) = (process.clone(), tenant.id);
+        let answer = world.step(async move { accepting.accept(&id, &body("hello", ""), None).await });
+        assert_eq!(code(&answer), Some(ErrorCode::StoreUnavailable));
+        assert!(world.now().since(begun) <= SECOND * 5, "{:?}", world.now().since(begun));
+        world.run_for(MINUTE * 3);
+        assert_eq!(world.look(only_message(world)).status(), Status::Cancelled);
+        assert_eq!(world.requests(), 0);
+    });
+}
+
+#[test]
 fn messages_of_a_bulk_without_an_answer_are_repeated_as_one_commit() {
     in_each_kind(|world: &World| {
         let process = world.process();
