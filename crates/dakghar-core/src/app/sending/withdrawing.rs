@@ -1,5 +1,5 @@
-//! Messages whose acceptance the store did not confirm, also when it was repeated. It may hold them all the same, and nobody was told so: their
-//! clients were answered with an error, and send them again. So they are taken back before anybody sends them.
+//! Messages whose acceptance the store did not confirm, also when it was repeated. It may hold them all the same, and nobody was
+//! told so: their clients were answered with an error, and send them again. So they are taken back before anybody sends them.
 //!
 //! One with an idempotency key stays: its repetition finds it.
 //!
